@@ -1,1 +1,28 @@
-//! server
+//! The push server: HTTP in, durable log in the middle, three transports out.
+//!
+//! A host (the resident, or `tocsin serve`) opens a store, calls [`AppState::start`], and gives a bound listener to
+//! [`serve`]. [`router`] stands alone so that most tests need no socket.
+//!
+//! The way of a message, top to bottom: `routes/publish` → store (commit) → `hub/tail` → `hub` → `stream/{ws,sse,poll}`
+//! → the client stores it → `stream/ack` or `routes/ack` → `acks` (coalesced) → store → `routes/receipt`.
+
+pub mod acks;
+pub mod auth;
+pub mod config;
+pub mod error;
+pub mod hub;
+pub mod listen;
+pub mod metrics;
+pub mod routes;
+mod state;
+pub mod stream;
+
+pub use config::Config;
+pub use error::Failure;
+pub use listen::serve;
+pub use state::AppState;
+
+/// All routes, with their guards.
+pub fn router(state: AppState) -> axum::Router {
+    routes::router(state)
+}

@@ -1,0 +1,5 @@
+//! Counters for `/metrics`.
+
+/// Counters for `/metrics`.
+#[derive(Default)]
+pub struct Metrics {}

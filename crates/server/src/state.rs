@@ -1,0 +1,55 @@
+//! What every request sees.
+
+use std::{ops::Deref, sync::Arc};
+
+use tocsin_store::{Clock, Store};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{Config, acks::Acks, auth::Credentials, hub::Hub, metrics::Metrics};
+
+/// Cheap to clone; one per server.
+#[derive(Clone)]
+pub struct AppState(Arc<Parts>);
+
+/// The parts, each of which is usable on its own.
+pub struct Parts {
+    /// As set by the host.
+    pub config: Config,
+    /// The durable log.
+    pub store: Arc<dyn Store>,
+    /// Live connections; fed by the tail of the log alone.
+    pub hub: Hub,
+    /// Acknowledgements on their way into the store.
+    pub acks: Acks,
+    /// Who presents which secret, remembered until the log says otherwise.
+    pub credentials: Credentials,
+    /// Counters for `/metrics`.
+    pub metrics: Metrics,
+    /// Wall clock.
+    pub clock: Clock,
+    /// Cancelled when the server is to end; every stream watches it.
+    pub shutdown: CancellationToken,
+    /// Everything that must end before the server has ended.
+    pub tasks: TaskTracker,
+}
+
+impl Deref for AppState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl AppState {
+    /// Starts the parts that run beside requests: the hub's tail, the gathering of acknowledgements, upkeep.
+    pub async fn start(store: Arc<dyn Store>, config: Config, clock: Clock) -> tocsin_store::Result<Self> {
+        let shutdown = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let metrics = Metrics::default();
+        let credentials = Credentials::new(store.clone());
+        let hub = Hub::start(&store, &config.streams, &shutdown, &tasks).await?;
+        let acks = Acks::start(store.clone(), config.streams.ack_window, shutdown.clone(), &tasks);
+        Ok(Self(Arc::new(Parts { config, store, hub, acks, credentials, metrics, clock, shutdown, tasks })))
+    }
+}
