@@ -1,0 +1,120 @@
+//! `cargo xtask setup`: installs what is missing. A second run does nothing and takes no time.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    debian::{self, Scope},
+    repo,
+    step::{self, npm},
+};
+
+/// Oldest Node.js that Vite and Svelte of the lockfile run on.
+const NODE_MAJOR: u32 = 18;
+
+/// Installs what `scope` needs.
+pub fn setup(scope: Scope) -> Result<()> {
+    debian_packages(scope)?;
+    node()?;
+    npm_packages()
+}
+
+fn debian_packages(scope: Scope) -> Result<()> {
+    if !debian::is_debian() {
+        println!(
+            "  not a Debian system: install the counterparts of these yourself\n  {}",
+            debian::packages(scope).join(" ")
+        );
+        return Ok(());
+    }
+    let missing = debian::missing(&debian::packages(scope));
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let line = format!("apt-get install -y --no-install-recommends {}", missing.join(" "));
+    if !rustix::process::geteuid().is_root() {
+        bail!(
+            "{} Debian packages are missing and only root can install them. Run this, then the same command again:\n\n  sudo apt-get update && sudo {line}\n",
+            missing.len()
+        );
+    }
+    let apt = || {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive");
+        apt
+    };
+    step::run(
+        "Updating the list of Debian packages",
+        apt().args(["update", "-q"]),
+        "Check the network and /etc/apt/sources.list, then run this again.",
+    )?;
+    step::run(
+        &format!("Installing {} Debian packages", missing.len()),
+        apt().args(["install", "-y", "--no-install-recommends"]).args(&missing),
+        &format!("If another apt runs, wait for it. Otherwise try it by hand: {line}"),
+    )
+}
+
+fn node() -> Result<()> {
+    let remedy = "Install Node.js 18 or newer with npm: apt-get install nodejs npm, or https://nodejs.org";
+    let version = step::output(Command::new("node").arg("--version")).context(remedy)?;
+    let major =
+        version.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_none_or(|major| major < NODE_MAJOR) {
+        bail!("Node.js {} is too old. {remedy}", version.trim());
+    }
+    step::output(npm().arg("--version")).context(remedy)?;
+    Ok(())
+}
+
+/// `npm ci`, unless the packages of this very lockfile are there.
+fn npm_packages() -> Result<()> {
+    let lock = repo::ui().join("package-lock.json");
+    if is_fresh(&stamp(), &lock)? && repo::ui().join("node_modules").is_dir() {
+        return Ok(());
+    }
+    step::run(
+        "Installing the UI's npm packages from the lockfile",
+        npm().args(["ci", "--no-audit", "--no-fund"]),
+        "Check the network (npm ping) and the free disk space, then run this again.",
+    )?;
+    let stamp = stamp();
+    if let Some(parent) = stamp.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::copy(&lock, stamp)?;
+    Ok(())
+}
+
+/// A copy of the lockfile that `node_modules` was made from.
+fn stamp() -> PathBuf {
+    repo::target().join("xtask").join("package-lock.json")
+}
+
+fn is_fresh(stamp: &Path, source: &Path) -> Result<bool> {
+    let wanted = fs::read(source).with_context(|| format!("cannot read {}", source.display()))?;
+    Ok(fs::read(stamp).is_ok_and(|made_from| made_from == wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_or_absent_stamp_is_not_fresh() {
+        let dir = tempfile::tempdir().unwrap();
+        let (stamp, lock) = (dir.path().join("stamp"), dir.path().join("lock"));
+        assert!(is_fresh(&stamp, &lock).is_err(), "no lockfile is an error, not a reason to skip");
+        fs::write(&lock, "1").unwrap();
+        assert!(!is_fresh(&stamp, &lock).unwrap());
+        fs::write(&stamp, "1").unwrap();
+        assert!(is_fresh(&stamp, &lock).unwrap());
+        fs::write(&lock, "2").unwrap();
+        assert!(!is_fresh(&stamp, &lock).unwrap());
+    }
+}

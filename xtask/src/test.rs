@@ -1,0 +1,151 @@
+//! `cargo xtask test`: every test there is, and at the very end one line `N passed, N failed`.
+//!
+//! Nothing stops at the first failure: a person wants the whole list. A runner that crashes, or ends well without
+//! having counted a single test, is a failure. Needs neither a display nor a session bus: the desktop tests bring
+//! their own.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    build::{self, Profile, Programs},
+    check,
+    debian::Scope,
+    repo, setup,
+    step::{self, cargo, npm},
+    totals::{self, Count, Totals},
+};
+
+/// The verb.
+pub fn test(arguments: &[String]) -> Result<()> {
+    let fast = match arguments {
+        [] => false,
+        [only] if only == "--fast" => true,
+        other => bail!("unknown arguments {other:?}: only --fast is taken"),
+    };
+    let started = Instant::now();
+    // Without these nothing else can run, so their failure ends the run; it still closes with a total.
+    let prepared = setup::setup(if fast { Scope::Build } else { Scope::All }).and_then(|()| build::ui());
+    let totals = match prepared {
+        Ok(()) => everything(fast),
+        Err(error) => check::one(Err(error)),
+    };
+    println!("\nafter {} min", started.elapsed().as_secs().div_ceil(60));
+    println!("{} passed, {} failed", totals.passed, totals.failed);
+    std::io::stdout().flush()?;
+    // The total is the last line: no error message after it.
+    std::process::exit(i32::from(totals.failed > 0));
+}
+
+fn everything(fast: bool) -> Totals {
+    let mut totals = Totals::default();
+    totals += counted("Testing the UI", npm().args(["test"]), totals::vitest);
+    if !fast {
+        totals += check::all();
+    }
+    // Built before any test: some tests of `crates/` start the other program too.
+    let programs = match if fast { Ok(built()) } else { build::programs(Profile::Debug) } {
+        Ok(programs) => programs,
+        Err(error) => {
+            totals += check::one(Err(error));
+            built()
+        }
+    };
+    totals += counted("Testing every crate, without GTK and WebKit", &mut crates(&programs), totals::cargo);
+    if !fast {
+        totals += counted("Testing the app on a desktop", &mut desktop(&programs), totals::cargo);
+    }
+    totals
+}
+
+fn built() -> Programs {
+    let directory = repo::target().join("debug");
+    Programs { tocsin: directory.join("tocsin"), desktop: directory.join("tocsin-desktop") }
+}
+
+/// Doc tests are left out: the examples of this project are its tests.
+fn cargo_test(programs: &Programs) -> Command {
+    let mut command = cargo();
+    command
+        .args(["test", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests"])
+        .env("TOCSIN_BIN", &programs.tocsin)
+        .env("TOCSIN_DESKTOP_BIN", &programs.desktop);
+    command
+}
+
+/// With a `pkg-config` that finds nothing: the proof that nothing here needs a system library.
+fn crates(programs: &Programs) -> Command {
+    let mut command = cargo_test(programs);
+    command.args(["--workspace", "--exclude", "tocsin-desktop"]).env("PKG_CONFIG", "/bin/false");
+    command
+}
+
+/// Each test has a desktop of its own; two of them at a time leave the two cores of CI some air.
+fn desktop(programs: &Programs) -> Command {
+    let mut command = cargo_test(programs);
+    command.args(["-p", "tocsin-desktop", "--", "--test-threads=2"]);
+    for inherited in ["DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"] {
+        // A test must not reach the desktop of the person who runs it.
+        command.env_remove(inherited);
+    }
+    command
+}
+
+/// Runs a test runner, passing on what it prints, and counts.
+fn counted(what: &str, command: &mut Command, count: Count) -> Totals {
+    step::say(what);
+    match run_counted(command, count) {
+        Ok(totals) => {
+            println!("  {what}: {} passed, {} failed", totals.passed, totals.failed);
+            totals
+        }
+        Err(error) => check::one(Err(error)),
+    }
+}
+
+fn run_counted(command: &mut Command, count: Count) -> Result<Totals> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let mut runner = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {name}"))?;
+    let output = BufReader::new(runner.stdout.take().context("the runner has no output")?);
+    let mut counted: Option<Totals> = None;
+    for line in output.split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        println!("{line}");
+        if let Some(totals) = count(&totals::plain(line.trim_end())) {
+            *counted.get_or_insert_default() += totals;
+        }
+    }
+    let status = runner.wait()?;
+    Ok(totals::settle(counted, status.success()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Totals {
+        run_counted(Command::new("sh").args(["-c", script]), totals::cargo).unwrap()
+    }
+
+    #[test]
+    fn counts_all_binaries_of_a_run() {
+        let line = "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
+        assert_eq!(shell(&format!("echo '{line}'; echo '{line}'")), Totals { passed: 4, failed: 0 });
+    }
+
+    #[test]
+    fn a_killed_runner_is_a_failure() {
+        let line = "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
+        assert_eq!(shell(&format!("echo '{line}'; kill -9 $$")), Totals { passed: 2, failed: 1 });
+        assert_eq!(shell("exit 0"), Totals { passed: 0, failed: 1 });
+    }
+}
