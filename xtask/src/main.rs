@@ -12,7 +12,6 @@ mod bench;
 mod build;
 mod check;
 mod debian;
-mod desktop;
 mod http;
 mod icons;
 mod license;

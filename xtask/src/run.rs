@@ -16,11 +16,11 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
+use tocsin_virtual_desktop::{GLANCE, Home, Running, VirtualDesktop, wait_for};
 
 use crate::{
     build::{self, Profile, Programs},
     debian::Scope,
-    desktop::{GLANCE, Home, Running, VirtualDesktop, wait_for},
     http, repo, setup,
     step::say,
 };
