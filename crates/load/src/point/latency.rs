@@ -1,0 +1,175 @@
+//! Publish → receive over a thousand connections on a hundred topics of ten, at half the rate that a closed loop
+//! reached just before. Send times are fixed in advance; latency counts from the intended time.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+use hdrhistogram::Histogram;
+use serde_json::json;
+use tokio::{sync::mpsc, task::JoinSet};
+
+use crate::{
+    BenchArgs,
+    client::{http::Http, ws::Ws},
+    report::{Bound, Report},
+    subject::{PEOPLE, SMALL_TOPICS, Subject, small_topics},
+};
+
+/// Connections that publish.
+const PUBLISHERS: usize = 16;
+/// Length of the closed loop, and of each open loop.
+const SECONDS: u64 = 15;
+/// See [`SECONDS`].
+const QUICK_SECONDS: u64 = 5;
+/// Publishes per second of one token, below the default limit.
+const PER_TOKEN_PER_S: f64 = 80.0;
+/// Tokens for the closed loop: each may send a thousand at once by default.
+const CLOSED_TOKENS: usize = 256;
+/// Microseconds in the histogram at most: a minute.
+const HIGHEST_US: u64 = 60_000_000;
+/// Time for the last messages to arrive after the last was sent.
+const TAIL: Duration = Duration::from_secs(10);
+
+pub async fn run(args: &BenchArgs, report: &mut Report) -> Result<()> {
+    let seconds = if args.quick { QUICK_SECONDS } else { SECONDS };
+    let subject = Subject::start(&args.tocsin, &[]).await?;
+    let people = subject.populate().await?;
+    let many = small_topics();
+    let rate = closed_loop(&subject, &people, &many, seconds).await? / 2.0;
+    let small = open_loop(&subject, &people, &many, rate, seconds, PEOPLE / SMALL_TOPICS).await?;
+    report.figure("receive_rate_per_s", rate, Bound::Reported);
+    report.figure("receive_p50_ms", ms(&small, 50.0), Bound::AtMost(3.0));
+    report.figure("receive_p99_ms", ms(&small, 99.0), Bound::AtMost(20.0));
+    report.figure("receive_p999_ms", ms(&small, 99.9), Bound::Reported);
+    let one = ["all".to_owned()];
+    let rate = closed_loop(&subject, &people, &one, seconds).await? / 2.0;
+    let large = open_loop(&subject, &people, &one, rate, seconds, PEOPLE).await?;
+    report.figure("receive_one_topic_rate_per_s", rate, Bound::Reported);
+    report.figure("receive_one_topic_p50_ms", ms(&large, 50.0), Bound::Reported);
+    report.figure("receive_one_topic_p99_ms", ms(&large, 99.0), Bound::Reported);
+    Ok(())
+}
+
+fn ms(histogram: &Histogram<u64>, percentile: f64) -> f64 {
+    histogram.value_at_percentile(percentile) as f64 / 1000.0
+}
+
+/// Publishes per second with everybody listening, each publisher waiting for its answer.
+async fn closed_loop(subject: &Subject, people: &[String], topics: &[String], seconds: u64) -> Result<f64> {
+    let (arrived, mut arrivals) = mpsc::channel(PEOPLE);
+    let _listeners = listen(subject, people, &arrived).await?;
+    let drain = tokio::spawn(async move { while arrivals.recv().await.is_some() {} });
+    let tokens = Arc::new(subject.senders(CLOSED_TOKENS, topics).await?);
+    let start = Instant::now();
+    let mut tasks = JoinSet::new();
+    for publisher in 0..PUBLISHERS {
+        let (tokens, topics) = (tokens.clone(), topics.to_vec());
+        let mut http = Http::connect(&subject.address).await?;
+        tasks.spawn(async move {
+            let mut sent = 0_usize;
+            while start.elapsed() < Duration::from_secs(seconds) {
+                let n = sent * PUBLISHERS + publisher;
+                let body = body(&topics[n % topics.len()], usize::MAX)?;
+                let answer = http.request("POST", "/v1/messages", &tokens[n % tokens.len()], &body).await?;
+                ensure!(answer.status == 201, "publish: {}", String::from_utf8_lossy(&answer.body));
+                sent += 1;
+            }
+            Ok(sent)
+        });
+    }
+    let mut sent = 0;
+    while let Some(done) = tasks.join_next().await {
+        sent += done??;
+    }
+    drain.abort();
+    Ok(sent as f64 / start.elapsed().as_secs_f64())
+}
+
+/// Latency of every delivery at a fixed rate.
+async fn open_loop(
+    subject: &Subject,
+    people: &[String],
+    topics: &[String],
+    rate: f64,
+    seconds: u64,
+    members: usize,
+) -> Result<Histogram<u64>> {
+    let (arrived, mut arrivals) = mpsc::channel(PEOPLE);
+    let _listeners = listen(subject, people, &arrived).await?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive count")]
+    let (messages, token_count) =
+        ((rate * seconds as f64) as usize, ((rate / PER_TOKEN_PER_S).ceil() as usize).max(PUBLISHERS));
+    let tokens = Arc::new(subject.senders(token_count, topics).await?);
+    let interval = Duration::from_secs_f64(1.0 / rate);
+    let start = Instant::now() + Duration::from_millis(200);
+    let intended = move |n: usize| start + interval.mul_f64(n as f64);
+    let mut tasks = JoinSet::new();
+    for publisher in 0..PUBLISHERS {
+        let (tokens, topics) = (tokens.clone(), topics.to_vec());
+        let mut http = Http::connect(&subject.address).await?;
+        tasks.spawn(async move {
+            for n in (publisher..messages).step_by(PUBLISHERS) {
+                tokio::time::sleep_until(intended(n).into()).await;
+                let body = body(&topics[n % topics.len()], n)?;
+                let answer = http.request("POST", "/v1/messages", &tokens[n % tokens.len()], &body).await?;
+                ensure!(answer.status == 201, "publish: {}", String::from_utf8_lossy(&answer.body));
+            }
+            Ok(())
+        });
+    }
+    let mut histogram = Histogram::new_with_max(HIGHEST_US, 3)?;
+    for received in 0..messages * members {
+        let Ok(Some((n, at))) =
+            tokio::time::timeout(TAIL + Duration::from_secs(seconds), arrivals.recv()).await
+        else {
+            anyhow::bail!("only {received} of {} deliveries arrived", messages * members)
+        };
+        let latency = at.saturating_duration_since(intended(n));
+        histogram.record(u64::try_from(latency.as_micros())?)?;
+    }
+    while let Some(done) = tasks.join_next().await {
+        done??;
+    }
+    Ok(histogram)
+}
+
+/// One connection per person; numbered messages are reported with the time they were read.
+async fn listen(
+    subject: &Subject,
+    people: &[String],
+    arrived: &mpsc::Sender<(usize, Instant)>,
+) -> Result<JoinSet<()>> {
+    let mut listeners = JoinSet::new();
+    for (n, token) in people.iter().enumerate() {
+        let path = format!("/ws?device=l&instance=l{n}");
+        let mut ws = Ws::connect(&subject.address, [127, 0, 0, 2], &path, token).await?;
+        let arrived = arrived.clone();
+        listeners.spawn(async move {
+            while let Ok(frame) = ws.next().await {
+                let at = Instant::now();
+                if let Some(n) = number(&frame)
+                    && arrived.send((n, at)).await.is_err()
+                {
+                    return;
+                }
+            }
+        });
+    }
+    Ok(listeners)
+}
+
+fn body(topic: &str, n: usize) -> Result<Vec<u8>> {
+    let title = if n == usize::MAX { "warm-up".to_owned() } else { n.to_string() };
+    Ok(serde_json::to_vec(&json!({ "topic": topic, "title": title, "body": "x".repeat(64) }))?)
+}
+
+/// The number in a message's title, without parsing all of it.
+fn number(frame: &[u8]) -> Option<usize> {
+    const MARK: &[u8] = br#""title":""#;
+    let start = frame.windows(MARK.len()).position(|w| w == MARK)? + MARK.len();
+    let digits = frame[start..].split(|b| *b == b'"').next()?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}

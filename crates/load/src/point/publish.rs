@@ -1,0 +1,136 @@
+//! Durable publishing: the answer comes after the flush. CPU against the two ceilings, wall time against the same
+//! server without group commit, and the delay of a single publisher over a bare commit.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::{
+    BenchArgs,
+    ceiling::bare_sqlite::Rows,
+    client::http::Http,
+    process::{self, Running, pinned},
+    report::{Bound, Report},
+    subject::Subject,
+};
+
+/// Publishers at once.
+const PUBLISHERS: usize = 64;
+/// Messages of one measurement.
+const MESSAGES: usize = 64_000;
+/// See [`MESSAGES`].
+const QUICK: usize = 16_000;
+/// Messages without group commit: slower, and only wall time matters.
+const UNBATCHED: usize = 8_000;
+/// Messages of the single publisher.
+const SINGLE: usize = 3_000;
+/// Publishes that one token may send at once by default: a publisher takes another token then.
+const PER_TOKEN: usize = 900;
+/// Messages to a commit in the bare ceiling.
+const BATCH: usize = 64;
+
+/// What a run took.
+struct Run {
+    cpu: Duration,
+    wall: Duration,
+    answers_us: Vec<u64>,
+}
+
+pub async fn run(args: &BenchArgs, report: &mut Report) -> Result<()> {
+    let messages = if args.quick { QUICK } else { MESSAGES };
+    let subject = Subject::start(&args.tocsin, &[]).await?;
+    subject.populate().await?;
+    let tokens = subject.senders(messages.div_ceil(PER_TOKEN).max(PUBLISHERS), &["all".into()]).await?;
+    let rows = Rows::mark(&subject.data())?;
+    let batched = publish(&subject.address, subject.pid(), &tokens, PUBLISHERS, messages).await?;
+    let bare = rows.again(&subject.data(), messages, BATCH)?;
+    let request = request_without_store(messages).await?;
+    let per_second = messages as f64 / batched.cpu.as_secs_f64();
+    let ceiling = 1.0 / (bare.cpu + request).as_secs_f64();
+    report.figure("publish_vs_ceiling", per_second / ceiling, Bound::AtLeast(0.7));
+    report.figure("publishes_per_cpu_s", per_second, Bound::Reported);
+    report.figure("publish_ceiling_per_cpu_s", ceiling, Bound::Reported);
+    report.figure("bare_row_us", bare.cpu.as_secs_f64() * 1e6, Bound::Reported);
+    report.figure("request_without_store_us", request.as_secs_f64() * 1e6, Bound::Reported);
+    drop(subject);
+
+    let per_wall = messages as f64 / batched.wall.as_secs_f64();
+    report.figure("publishes_per_s", per_wall, Bound::Reported);
+    report.figure("publish_vs_unbatched", per_wall / unbatched(args).await?, Bound::AtLeast(2.0));
+    single(args, report).await
+}
+
+/// Publishes per second of wall time with commits of one.
+async fn unbatched(args: &BenchArgs) -> Result<f64> {
+    let subject = Subject::start(&args.tocsin, &["--commit-batch", "1"]).await?;
+    subject.populate().await?;
+    let tokens = subject.senders(PUBLISHERS, &["all".into()]).await?;
+    let run = publish(&subject.address, subject.pid(), &tokens, PUBLISHERS, UNBATCHED).await?;
+    Ok(UNBATCHED as f64 / run.wall.as_secs_f64())
+}
+
+async fn single(args: &BenchArgs, report: &mut Report) -> Result<()> {
+    let subject = Subject::start(&args.tocsin, &[]).await?;
+    subject.populate().await?;
+    let tokens = subject.senders(SINGLE.div_ceil(PER_TOKEN), &["all".into()]).await?;
+    let rows = Rows::mark(&subject.data())?;
+    let run = publish(&subject.address, subject.pid(), &tokens, 1, SINGLE).await?;
+    let answer = Duration::from_micros(run.answers_us[run.answers_us.len() / 2]);
+    let commit = rows.again(&subject.data(), SINGLE, 1)?.commit_p50()?;
+    let difference = (answer.as_secs_f64() - commit.as_secs_f64()) * 1e3;
+    report.figure("publish_minus_commit_p50_ms", difference, Bound::AtMost(0.3));
+    report.figure("publish_p50_ms", answer.as_secs_f64() * 1e3, Bound::Reported);
+    Ok(())
+}
+
+/// Closed loop: each publisher sends its next message when the last is answered.
+async fn publish(
+    address: &str,
+    pid: u32,
+    tokens: &[String],
+    publishers: usize,
+    messages: usize,
+) -> Result<Run> {
+    let body = serde_json::to_vec(&json!({ "topic": "all", "title": "Disk", "body": "x".repeat(64) }))?;
+    let (cpu, start) = (process::cpu(pid)?, Instant::now());
+    let mut tasks = JoinSet::new();
+    for publisher in 0..publishers {
+        let mut http = Http::connect(address).await?;
+        let own: Vec<_> = tokens.iter().skip(publisher).step_by(publishers).collect();
+        let requests: Vec<_> = own.iter().map(|t| http.encode("POST", "/v1/messages", t, &body)).collect();
+        let share = messages / publishers;
+        tasks.spawn(async move {
+            let mut answers_us = Vec::with_capacity(share);
+            for n in 0..share {
+                let sent = Instant::now();
+                let answer = http.exchange(&requests[n % requests.len()]).await?;
+                ensure!(answer.status == 201, "publish: {}", String::from_utf8_lossy(&answer.body));
+                answers_us.push(u64::try_from(sent.elapsed().as_micros())?);
+            }
+            Ok(answers_us)
+        });
+    }
+    let mut answers_us = Vec::with_capacity(messages);
+    while let Some(done) = tasks.join_next().await {
+        answers_us.append(&mut done??);
+    }
+    answers_us.sort_unstable();
+    Ok(Run { cpu: process::cpu(pid)? - cpu, wall: start.elapsed(), answers_us })
+}
+
+/// CPU of one request to the same route over a store that keeps nothing.
+async fn request_without_store(messages: usize) -> Result<Duration> {
+    let program = std::env::current_exe()?;
+    let mut child = Running(pinned(0, &program).arg("without-store").stdout(Stdio::piped()).spawn()?);
+    let mut line = String::new();
+    BufReader::new(child.0.stdout.take().context("no output")?).read_line(&mut line)?;
+    let tokens: Vec<_> = (0..PUBLISHERS).map(|n| format!("tcs_{n:043}")).collect();
+    let run = publish(line.trim(), child.pid(), &tokens, PUBLISHERS, messages).await?;
+    Ok(run.cpu / u32::try_from(messages)?)
+}
