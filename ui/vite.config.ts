@@ -1,0 +1,26 @@
+/**
+ * Two entries out of one source: `index.html` speaks HTTP (the page at `/`), `desktop.html` speaks to the window's
+ * process. The strict policy of both (`default-src 'self'`) forbids inline scripts, inline styles and `data:` URLs, so
+ * nothing is inlined.
+ */
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  base: "./",
+  plugins: [svelte()],
+  build: {
+    target: "es2022",
+    assetsInlineLimit: 0,
+    cssCodeSplit: false,
+    modulePreload: { polyfill: false },
+    rollupOptions: { input: ["index.html", "desktop.html"] },
+  },
+  resolve: process.env.VITEST ? { conditions: ["browser"] } : {},
+  test: {
+    environment: "jsdom",
+    include: ["test/**/*.test.ts"],
+    // Web Locks, IndexedDB and the like come from each test; one file must not see another's.
+    isolate: true,
+  },
+});
