@@ -1,0 +1,110 @@
+//! Native dialogs: what a script in the webview cannot press.
+
+use serde_json::Value;
+use tauri::{AppHandle, Manager as _};
+use tauri_plugin_dialog::{DialogExt as _, MessageDialogButtons, MessageDialogKind};
+use tocsin_locale::Locale;
+use tocsin_protocol::control::Language;
+
+use crate::window;
+
+/// Longest name that a dialog shows: a longer one could push the question out of sight.
+const NAME_CHARACTERS: usize = 80;
+
+/// Asks the person whether a request of `CONFIRMED_ROUTES` may go on. A dialog that cannot be shown is a no.
+pub async fn ask(app: &AppHandle, locale: &Locale, path: &str, body: Option<&str>) -> bool {
+    let mut dialog = app
+        .dialog()
+        .message(question(locale, path, body))
+        .title(locale.t("app.name", &[]))
+        .kind(MessageDialogKind::Warning)
+        .buttons(MessageDialogButtons::OkCancelCustom(
+            locale.t("dialog.allow", &[]),
+            locale.t("common.cancel", &[]),
+        ));
+    if let Some(parent) = app.get_webview_window(window::LABEL) {
+        dialog = dialog.parent(&parent);
+    }
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    dialog.show(move |yes| {
+        // Nobody waits any more when the window was closed meanwhile.
+        let _ = answer.send(yes);
+    });
+    answered.await.unwrap_or(false)
+}
+
+/// What the dialog says. The name comes from the page: its control characters are left out, so that it cannot write
+/// lines of its own.
+fn question(locale: &Locale, path: &str, body: Option<&str>) -> String {
+    let body: Value = body.and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
+    let named = body["name"].as_str().or(body["user"].as_str()).unwrap_or_default();
+    let name: String = named.chars().filter(|c| !c.is_control()).take(NAME_CHARACTERS).collect();
+    let key = match path {
+        "/v1/users" => "dialog.makeUser",
+        "/v1/tokens" => "dialog.makeToken",
+        "/v1/invites" => "dialog.makeInvite",
+        "/v1/login-codes" => "dialog.makeLoginCode",
+        _ => "dialog.makeAnything",
+    };
+    locale.t(key, &[("name", &name), ("path", path)])
+}
+
+/// Says why there is no window, before there is any.
+pub fn tell_failure(reason: &str) {
+    let locale = Locale::new(Language::System, &tocsin_locale::system_language());
+    let text = locale.t("dialog.noResident", &[("reason", reason)]);
+    let title = locale.t("app.name", &[]);
+    #[cfg(target_os = "linux")]
+    tell(&title, &text);
+    #[cfg(not(target_os = "linux"))]
+    let _ = (title, text);
+}
+
+#[cfg(target_os = "linux")]
+fn tell(title: &str, text: &str) {
+    use gtk::prelude::*;
+    // No display: the terminal has the sentence.
+    if gtk::init().is_err() {
+        return;
+    }
+    let dialog = gtk::MessageDialog::new(
+        None::<&gtk::Window>,
+        gtk::DialogFlags::empty(),
+        gtk::MessageType::Error,
+        gtk::ButtonsType::Close,
+        text,
+    );
+    dialog.set_title(title);
+    dialog.run();
+}
+
+#[cfg(test)]
+mod tests {
+    use tocsin_protocol::control::CONFIRMED_ROUTES;
+
+    use super::*;
+
+    #[test]
+    fn every_confirmed_route_has_its_question_in_both_languages() {
+        for language in [Language::En, Language::ZhCn] {
+            let locale = Locale::new(language, "");
+            for key in ["dialog.allow", "dialog.refused", "dialog.noResident", "common.cancel", "app.name"] {
+                assert_ne!(locale.t(key, &[]), key);
+            }
+            for (_, path) in CONFIRMED_ROUTES {
+                let question = question(&locale, path, Some(r#"{"name":"anna"}"#));
+                assert!(!question.contains("dialog."), "{path}: {question}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_rewrite_the_question() {
+        let locale = Locale::new(Language::En, "");
+        let long = "y".repeat(500);
+        let body = serde_json::json!({"name": format!("x\n\n{long}")}).to_string();
+        let question = question(&locale, "/v1/users", Some(&body));
+        assert!(question.contains("xyyy") && !question.contains("x\n"), "{question}");
+        assert!(question.chars().count() < 300, "{question}");
+    }
+}
