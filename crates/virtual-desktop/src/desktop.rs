@@ -6,7 +6,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{Home, Running, wait_for};
+use crate::{Home, Running, bus, wait_for};
 
 const DUNST: &str = include_str!("dunstrc");
 const PANEL: &str = include_str!("xfce4-panel.xml");
@@ -41,14 +41,14 @@ impl VirtualDesktop {
         home.set("HOME", home.join("home").display().to_string());
         fs::create_dir_all(home.join("home"))?;
 
-        let mut bus = Running::start(
+        let mut session_bus = Running::start(
             "dbus-daemon",
             home.command("dbus-daemon", "dbus")?
                 .args(["--session", "--nofork", "--nopidfile", "--print-address=1"])
                 .arg(format!("--address=unix:path={}", home.runtime().join("bus").display()))
                 .stdout(Stdio::piped()),
         )?;
-        home.set("DBUS_SESSION_BUS_ADDRESS", bus.first_line()?);
+        home.set("DBUS_SESSION_BUS_ADDRESS", session_bus.first_line()?);
 
         let keyring = keyring(home)?;
         let notifications = configure(home)?;
@@ -58,8 +58,11 @@ impl VirtualDesktop {
             Running::start("dunst", home.command("dunst", "dunst")?.arg("-config").arg(configuration))?;
         let panel =
             Running::start("xfce4-panel", home.command("xfce4-panel", "panel")?.arg("--disable-wm-check"))?;
-        let desktop =
-            Self { _parts: vec![panel, dunst, windows, keyring, bus, display], notifications, seen: 0 };
+        let desktop = Self {
+            _parts: vec![panel, dunst, windows, keyring, session_bus, display],
+            notifications,
+            seen: 0,
+        };
         Self::wait_until_owned(home)?;
         Ok(desktop)
     }
@@ -72,22 +75,7 @@ impl VirtualDesktop {
             ("org.freedesktop.secrets", "the keyring"),
         ] {
             wait_for(&format!("{part} ({name})"), Duration::from_secs(20), || {
-                let mut command = home.command("gdbus", "gdbus").ok()?;
-                let destination = [
-                    "call",
-                    "--session",
-                    "--dest",
-                    "org.freedesktop.DBus",
-                    "--object-path",
-                    "/org/freedesktop/DBus",
-                ];
-                let output = command
-                    .args(destination)
-                    .args(["--method", "org.freedesktop.DBus.NameHasOwner", name])
-                    .stdout(Stdio::piped())
-                    .output()
-                    .ok()?;
-                output.stdout.starts_with(b"(true").then_some(())
+                bus::is_owned(home, name).then_some(())
             })?;
         }
         Ok(())
@@ -131,7 +119,15 @@ fn configure(home: &Home) -> Result<PathBuf> {
         ),
     )?;
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
-    fs::write(home.join("dunstrc"), DUNST.replace("SCRIPT", &script.display().to_string()))?;
+    let chooser = home.join("choose");
+    // dunst's menu has lines like `#Acknowledge (Disk full) [7,acknowledge]`.
+    let choice = home.join("dunst-choice");
+    fs::write(&chooser, format!("#!/bin/sh\ngrep -m 1 -F \"#$(cat '{}') \"\n", choice.display()))?;
+    fs::set_permissions(&chooser, fs::Permissions::from_mode(0o755))?;
+    let settings = DUNST
+        .replace("SCRIPT", &script.display().to_string())
+        .replace("CHOOSER", &chooser.display().to_string());
+    fs::write(home.join("dunstrc"), settings)?;
     let panel = home.join("config/xfce4/xfconf/xfce-perchannel-xml");
     fs::create_dir_all(&panel)?;
     fs::write(panel.join("xfce4-panel.xml"), PANEL)?;

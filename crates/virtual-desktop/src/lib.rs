@@ -3,9 +3,11 @@
 //! Everything lives in one directory of its own, so that nothing of the person's desktop is read or changed, and every
 //! process is ended by its id when its owner is dropped.
 
+pub mod bus;
 mod desktop;
 mod home;
 mod running;
+pub mod screen;
 
 use std::{
     thread,
