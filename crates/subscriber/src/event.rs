@@ -1,0 +1,67 @@
+//! What a subscriber tells its host.
+
+use tocsin_protocol::{Message, Millis, Published, Reset, StateChange};
+
+use crate::{Connection, Error};
+
+/// What happened. Everything named here is already committed to the inbox, so an event that is lost to a crash is
+/// found again in [`crate::Inbox::pending`].
+#[derive(Debug)]
+pub enum Event {
+    /// The connection changed.
+    Connection(Connection),
+    /// A message was stored; the host decides whether to show it and says so with [`crate::Inbox::set_shown`].
+    Stored(Box<Stored>),
+    /// A message was read or acknowledged, here or on another device of this person.
+    State(StateChange),
+    /// The position could not be continued. The messages listed in its stead follow as [`Arrival::Restored`].
+    Reset(Reset),
+    /// All that was waiting has arrived: so many came as [`Arrival::Missed`] or [`Arrival::Restored`] since the
+    /// connection was made. Always sent once a connection, also with 0.
+    CaughtUp {
+        /// How many.
+        count: u64,
+    },
+    /// A spooled publish was taken by the server, or refused for good.
+    Sent {
+        /// Its idempotency key.
+        key: String,
+        /// What became of it.
+        result: Box<Result<Published, Error>>,
+    },
+}
+
+/// A message that was stored now, with what decides whether and how to show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The message.
+    pub message: Message,
+    /// How it came.
+    pub arrival: Arrival,
+    /// Why it needs no popup of its own; such a message is stored as suppressed.
+    pub silent: Option<Silent>,
+    /// When it counts as acknowledged: carried over from the version it superseded, or pressed on another device.
+    pub acknowledged_at: Option<Millis>,
+}
+
+/// How a message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Just sent.
+    Live,
+    /// Sent while this device was away: one summary for all until [`Event::CaughtUp`].
+    Missed,
+    /// Listed after a reset: one summary for all.
+    Restored,
+}
+
+/// Why a message needs no popup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silent {
+    /// A newer version exists.
+    Superseded,
+    /// It expired before it arrived.
+    Expired,
+    /// It was read or acknowledged elsewhere (an acknowledgement that carries over included).
+    Handled,
+}

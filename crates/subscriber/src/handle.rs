@@ -1,0 +1,96 @@
+//! What a host holds of a running subscriber.
+
+use tocsin_protocol::{MessageId, Publish, StateChange};
+use tokio::sync::{mpsc, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{Connection, Inbox, Result, http::Api};
+
+/// What the host asks of the running task.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Drop what there is and connect now, at the best transport.
+    Reconnect,
+    /// The same, but only if the connection does not answer a probe.
+    NetworkChanged,
+    /// Tell the event channel of presses made here.
+    Pressed(Vec<StateChange>),
+}
+
+/// A running subscriber; clones share it. It goes on until [`Handle::stop`], or until the receiver of its events is
+/// dropped.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) connection: watch::Receiver<Connection>,
+    pub(crate) inbox: Inbox,
+    pub(crate) api: Api,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Handle {
+    /// Connects now, at the best transport, whatever the state was (after [`Connection::Refused`] too).
+    pub fn reconnect_now(&self) {
+        // A full queue holds a command already that leads to the same.
+        let _ = self.commands.try_send(Command::Reconnect);
+    }
+
+    /// Says that the computer's network changed or that it woke: the connection is probed, or made, at once.
+    pub fn network_changed(&self) {
+        let _ = self.commands.try_send(Command::NetworkChanged);
+    }
+
+    /// Closes the connection and waits until nothing runs any more. The inbox stays open.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.wait().await;
+    }
+
+    /// Marks a message as read: at once in the inbox and as an [`crate::Event::State`], on the server when it can be told.
+    pub async fn read(&self, id: MessageId) -> Result<StateChange> {
+        let change = self.inbox.read(id).await?;
+        self.announce(vec![change.clone()]).await;
+        Ok(change)
+    }
+
+    /// Acknowledges a message, as [`Handle::read`] does.
+    pub async fn acknowledge(&self, id: MessageId) -> Result<StateChange> {
+        let change = self.inbox.acknowledge(id).await?;
+        self.announce(vec![change.clone()]).await;
+        Ok(change)
+    }
+
+    /// Marks everything as read; says how many messages that were.
+    pub async fn read_all(&self) -> Result<usize> {
+        let changes = self.inbox.read_all().await?;
+        let count = changes.len();
+        self.announce(changes).await;
+        Ok(count)
+    }
+
+    /// Keeps a publish until the server has taken it; [`crate::Event::Sent`] says what became of it.
+    pub async fn publish_spooled(&self, key: String, publish: Publish) -> Result<()> {
+        self.inbox.spool(key, publish).await
+    }
+
+    /// The connection, now and as it changes.
+    pub fn connection(&self) -> watch::Receiver<Connection> {
+        self.connection.clone()
+    }
+
+    /// The inbox.
+    pub fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    /// The server's API with this device's token.
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    async fn announce(&self, changes: Vec<StateChange>) {
+        // Stopped meanwhile: the press is stored, nobody listens.
+        let _ = self.commands.send(Command::Pressed(changes)).await;
+    }
+}

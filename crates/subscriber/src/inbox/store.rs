@@ -1,0 +1,211 @@
+//! What arrives: one transaction for all of it and the position behind it.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use tocsin_protocol::{Cursor, Message, MessageId, MessageView, Millis, Priority, Shown, StateChange};
+
+use super::{rows, thread::File};
+use crate::{Arrival, Result, Silent, Stored};
+
+/// One thing that arrived.
+#[derive(Clone, Debug)]
+pub(crate) enum Entry {
+    /// A message from a stream.
+    Message(Box<Message>, Arrival),
+    /// A message listed after a reset.
+    Listed(Box<MessageView>),
+    /// A press on another device (or the echo of one on this).
+    State(StateChange),
+}
+
+/// What became of it.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    /// A new row.
+    Stored(Box<Stored>),
+    /// A row changed.
+    State(StateChange),
+    /// Nothing new.
+    Known,
+}
+
+/// What a version inherits from the one before it.
+#[derive(Default)]
+struct Carried {
+    read_at: Option<Millis>,
+    acknowledged_at: Option<Millis>,
+}
+
+impl File {
+    pub fn store(
+        &mut self,
+        batch: Vec<Entry>,
+        position: Option<Cursor>,
+        from: Option<Cursor>,
+    ) -> Result<Vec<Outcome>> {
+        let now = self.clock.now();
+        let before = (self.position.clone(), self.stream_from.clone());
+        if let Some(position) = position {
+            self.advance(position);
+        }
+        if let Some(from) = from {
+            self.started_from(from);
+        }
+        let written = self.write(|connection| {
+            batch
+                .into_iter()
+                .map(|entry| store_entry(connection, entry, now))
+                .collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let outcomes = match written {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                // Not stored: the position must not be acknowledged, nor written by a later batch.
+                (self.position, self.stream_from) = before;
+                return Err(error);
+            }
+        };
+        self.since_pruning += outcomes.iter().filter(|o| matches!(o, Outcome::Stored(_))).count();
+        self.prune_when_due()?;
+        self.count_unread()?;
+        Ok(outcomes)
+    }
+}
+
+fn store_entry(connection: &Connection, entry: Entry, now: Millis) -> rusqlite::Result<Outcome> {
+    match entry {
+        Entry::Message(message, arrival) => {
+            store_message(connection, *message, arrival, &Carried::default(), now)
+        }
+        Entry::Listed(view) => {
+            let pressed = Carried { read_at: view.read_at, acknowledged_at: view.acknowledged_at };
+            store_message(connection, view.message, Arrival::Restored, &pressed, now)
+        }
+        Entry::State(change) => store_state(connection, change),
+    }
+}
+
+fn store_message(
+    connection: &Connection,
+    message: Message,
+    arrival: Arrival,
+    pressed: &Carried,
+    now: Millis,
+) -> rusqlite::Result<Outcome> {
+    if connection.prepare_cached("SELECT 1 FROM message WHERE id = ?1")?.exists([message.id.as_str()])? {
+        if let Some(newer) = message.superseded_by {
+            supersede(connection, message.id, newer)?;
+        }
+        return Ok(Outcome::Known);
+    }
+    let carried = carry_over(connection, &message)?;
+    let read_at = pressed.read_at.or(carried.read_at);
+    let acknowledged_at = pressed.acknowledged_at.or(carried.acknowledged_at);
+    let silent = if message.superseded_by.is_some() {
+        Some(Silent::Superseded)
+    } else if message.expired {
+        Some(Silent::Expired)
+    } else {
+        (read_at.is_some() || acknowledged_at.is_some()).then_some(Silent::Handled)
+    };
+    insert(connection, &message, arrival, read_at, acknowledged_at, silent.is_some(), now)?;
+    Ok(Outcome::Stored(Box::new(Stored { message, arrival, silent, acknowledged_at })))
+}
+
+fn insert(
+    connection: &Connection,
+    message: &Message,
+    arrival: Arrival,
+    read_at: Option<Millis>,
+    acknowledged_at: Option<Millis>,
+    silent: bool,
+    now: Millis,
+) -> rusqlite::Result<()> {
+    let json = serde_json::to_string(message).map_err(|e| rows::bad(0, e))?;
+    let shown = if silent { Shown::Suppressed } else { Shown::Pending };
+    connection
+        .prepare_cached(
+            "INSERT INTO message (id, thread, topic, priority, wants_acknowledgement, created_at, expires_at, stored_at,
+                                  superseded_by, read_at, acknowledged_at, shown, shown_at, restored, json)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        )?
+        .execute(params![
+            message.id.as_str(),
+            message.thread.as_str(),
+            message.topic,
+            message.priority.get(),
+            rows::wants_acknowledgement(message),
+            message.created_at,
+            // A message that came flagged stays out of the unread count even if this clock is behind the server's.
+            if message.expired { Some(message.expires_at.unwrap_or(0).min(now)) } else { message.expires_at },
+            now,
+            message.superseded_by.as_ref().map(MessageId::as_str),
+            read_at,
+            acknowledged_at,
+            rows::shown_number(shown),
+            silent.then_some(now),
+            arrival == Arrival::Restored,
+            json,
+        ])?;
+    Ok(())
+}
+
+/// Marks the older versions as superseded, and says what of them stands for the new one: an acknowledgement does,
+/// unless the new version raises the priority or reopens what was resolved.
+fn carry_over(connection: &Connection, message: &Message) -> rusqlite::Result<Carried> {
+    let (Some(old), None) = (message.supersedes, message.superseded_by) else {
+        return Ok(Carried::default());
+    };
+    let row = connection
+        .prepare_cached("SELECT json, read_at, acknowledged_at FROM message WHERE id = ?1")?
+        .query_row([old.as_str()], |row| {
+            let carried = Carried { read_at: row.get(1)?, acknowledged_at: row.get(2)? };
+            Ok((rows::message(row, 0)?, carried))
+        })
+        .optional()?;
+    // All of the thread, not only the one named: a version between them may never have come to this device.
+    let mut older = connection
+        .prepare_cached("SELECT id FROM message WHERE thread = ?1 AND superseded_by IS NULL")?
+        .query_map([message.thread.as_str()], |row| rows::id(row, 0))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    older.push(old);
+    for id in older {
+        supersede(connection, id, message.id)?;
+    }
+    Ok(match row {
+        Some((old, carried))
+            if carried.acknowledged_at.is_some() && stands(old.priority, old.resolved, message) =>
+        {
+            carried
+        }
+        _ => Carried::default(),
+    })
+}
+
+fn stands(priority: Priority, resolved: bool, newer: &Message) -> bool {
+    newer.resolved || (newer.priority <= priority && !resolved)
+}
+
+/// A superseded message that was not shown yet needs no popup any more.
+fn supersede(connection: &Connection, id: MessageId, newer: MessageId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE message SET superseded_by = ?2, shown = max(shown, 1)
+             WHERE id = ?1 AND superseded_by IS NULL",
+        )?
+        .execute([id.as_str(), newer.as_str()])?;
+    Ok(())
+}
+
+/// Applies a press from elsewhere; the first time stands, so an echo of a press of this device changes nothing.
+fn store_state(connection: &Connection, mut change: StateChange) -> rusqlite::Result<Outcome> {
+    // Acknowledging implies reading.
+    change.read_at = change.read_at.or(change.acknowledged_at);
+    let changed = connection
+        .prepare_cached(
+            "UPDATE message SET read_at = coalesce(read_at, ?2), acknowledged_at = coalesce(acknowledged_at, ?3),
+                                shown = max(shown, 1)
+             WHERE id = ?1 AND ((read_at IS NULL AND ?2 IS NOT NULL) OR (acknowledged_at IS NULL AND ?3 IS NOT NULL))",
+        )?
+        .execute(params![change.id.as_str(), change.read_at, change.acknowledged_at])?;
+    Ok(if changed > 0 { Outcome::State(change) } else { Outcome::Known })
+}
