@@ -1,6 +1,6 @@
 //! What an operator or host can set, with the default and its reason beside each.
 
-use std::{net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 /// Settings of one server. Hosts fill it from their file, flags and environment; tests shrink the times.
 #[derive(Clone, Debug)]
@@ -11,8 +11,19 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Host names besides IP literals, localhost, this host's name and `.local` that the `Host` header may carry.
     pub hosts: Vec<String>,
+    /// This host's name; `None`: ask the operating system.
+    pub host_name: Option<String>,
     /// Proxies whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Scheme, host and port that invites name; `None`: `public_url`, or else where the invite was asked for.
+    pub advertised_origin: Option<String>,
+    /// Fingerprint of the CA that signed this server's certificate, for invites (`tls::Identity`). `None`:
+    /// plain http, or a certificate that everybody trusts.
+    pub ca_fingerprint: Option<String>,
+    /// How the host that embeds this server reaches it.
+    pub local: Option<LocalAccess>,
+    /// Pruning is done about this often. 1 h: retention is counted in days.
+    pub prune_every: Duration,
     /// Times and sizes of streams.
     pub streams: Streams,
     /// Times and sizes of connections.
@@ -27,11 +38,35 @@ impl Default for Config {
             name: "Tocsin".into(),
             public_url: None,
             hosts: Vec::new(),
+            host_name: None,
             trusted_proxies: Vec::new(),
+            advertised_origin: None,
+            ca_fingerprint: None,
+            local: None,
+            prune_every: Duration::from_hours(1),
             streams: Streams::default(),
             connections: Connections::default(),
             rates: Rates::default(),
         }
+    }
+}
+
+/// How the host that embeds this server reaches it: with a secret made at its start and kept in memory alone, so that a
+/// locked keyring silences nothing. It counts as a client token of `user`, for whom it may do all that their role
+/// allows; it is in no listing, and ends with the process.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LocalAccess {
+    /// The bearer token: [`crate::auth::Secret::token`] makes one.
+    pub secret: String,
+    /// The person it acts for. Looked up when it is first used: the host may make them after the start.
+    pub user: String,
+    /// The device that its streams are booked on.
+    pub device: String,
+}
+
+impl fmt::Debug for LocalAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalAccess").field("user", &self.user).field("device", &self.device).finish_non_exhaustive()
     }
 }
 

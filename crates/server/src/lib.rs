@@ -10,6 +10,7 @@ pub mod acks;
 pub mod auth;
 pub mod config;
 pub mod error;
+pub mod guard;
 pub mod hub;
 pub mod listen;
 pub mod metrics;

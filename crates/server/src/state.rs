@@ -22,7 +22,7 @@ pub struct Parts {
     /// Acknowledgements on their way into the store.
     pub acks: Acks,
     /// Who presents which secret, remembered until the log says otherwise.
-    pub credentials: Credentials,
+    pub credentials: Arc<Credentials>,
     /// Counters for `/metrics`.
     pub metrics: Metrics,
     /// Wall clock.
@@ -47,8 +47,8 @@ impl AppState {
         let shutdown = CancellationToken::new();
         let tasks = TaskTracker::new();
         let metrics = Metrics::default();
-        let credentials = Credentials::new(store.clone());
-        let hub = Hub::start(&store, &config.streams, &shutdown, &tasks).await?;
+        let credentials = Arc::new(Credentials::new(store.clone(), &config, clock.clone()));
+        let hub = Hub::start(&store, &credentials, &config.streams, &shutdown, &tasks).await?;
         let acks = Acks::start(store.clone(), config.streams.ack_window, shutdown.clone(), &tasks);
         Ok(Self(Arc::new(Parts { config, store, hub, acks, credentials, metrics, clock, shutdown, tasks })))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tocsin_store::Store;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::config::Streams;
+use crate::{auth::Credentials, config::Streams};
 
 /// Live connections.
 pub struct Hub {}
@@ -14,6 +14,7 @@ impl Hub {
     /// Takes a snapshot of the members and follows the log from there.
     pub async fn start(
         _store: &Arc<dyn Store>,
+        _credentials: &Arc<Credentials>,
         _config: &Streams,
         _shutdown: &CancellationToken,
         _tasks: &TaskTracker,
