@@ -1,1 +1,13 @@
-//! resident
+//! The resident: the program that stays. Tray, notifications, keyring, control socket; it hosts the server or joins
+//! one elsewhere, and needs no GTK and no webview.
+//!
+//! Invariants:
+//! - The tray comes first and depends on nothing; a fault of any part is a [`Problem`](tocsin_protocol::control::Problem)
+//!   that tray and window tell, never an end.
+//! - Whatever speaks to another program (panel, notification daemon, keyring, server) does so in a task or thread of
+//!   its own, with a deadline: one that never answers holds up nothing else.
+//! - Nothing polls. An idle resident wakes for what arrives and for a handful of long timers.
+
+mod moment;
+mod notify;
+mod tray;
