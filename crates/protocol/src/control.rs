@@ -69,7 +69,8 @@ pub const CONFIRMED_ROUTES: &[(&str, &str)] =
 pub fn is_route(routes: &[(&str, &str)], method: &str, path: &str) -> bool {
     let Some(rest) = path.strip_prefix('/') else { return false };
     let plain = |segment: &str| {
-        !matches!(segment, "" | "." | "..") && segment.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'%' | b'?' | b'#'))
+        !matches!(segment, "" | "." | "..")
+            && segment.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'%' | b'?' | b'#'))
     };
     if !rest.split('/').all(plain) {
         return false;
@@ -492,7 +493,15 @@ mod tests {
     fn only_listed_routes_without_tricks() {
         assert!(is_route(BRIDGE_ROUTES, "GET", "/v1/messages/Abc123Abc123/receipt"));
         assert!(!is_route(BRIDGE_ROUTES, "DELETE", "/v1/messages"));
-        for path in ["/v1/messages/../tokens", "/v1//me", "v1/me", "/v1/me/", "https://x/v1/me", "/v1/messages/%2e%2e", "/v1/messages/a\\b"] {
+        for path in [
+            "/v1/messages/../tokens",
+            "/v1//me",
+            "v1/me",
+            "/v1/me/",
+            "https://x/v1/me",
+            "/v1/messages/%2e%2e",
+            "/v1/messages/a\\b",
+        ] {
             assert!(!is_route(BRIDGE_ROUTES, "GET", path), "{path}");
         }
     }

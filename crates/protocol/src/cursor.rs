@@ -19,7 +19,8 @@ impl Epoch {
     /// A new random epoch.
     pub fn random(rng: &mut impl rand::Rng) -> Self {
         const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-        let text: String = (0..8).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect();
+        let text: String =
+            (0..8).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect();
         Self(text.into())
     }
 
@@ -124,7 +125,16 @@ mod tests {
     fn one_spelling_only() {
         let cursor: Cursor = "k3v9x0ab-1042".parse().unwrap();
         assert_eq!(cursor.to_string(), "k3v9x0ab-1042");
-        for bad in ["", "-", "k3v9x0ab", "k3v9x0ab-", "k3v9x0ab-+1", "K3V9X0AB-1", "k3v9x0ab-9223372036854775808", "1-1"] {
+        for bad in [
+            "",
+            "-",
+            "k3v9x0ab",
+            "k3v9x0ab-",
+            "k3v9x0ab-+1",
+            "K3V9X0AB-1",
+            "k3v9x0ab-9223372036854775808",
+            "1-1",
+        ] {
             assert_eq!(bad.parse::<Cursor>(), Err(BadCursor), "{bad}");
         }
     }

@@ -19,7 +19,10 @@ pub struct InviteText {
 
 impl fmt::Debug for InviteText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InviteText").field("origin", &self.origin).field("ca_fingerprint", &self.ca_fingerprint).finish_non_exhaustive()
+        f.debug_struct("InviteText")
+            .field("origin", &self.origin)
+            .field("ca_fingerprint", &self.ca_fingerprint)
+            .finish_non_exhaustive()
     }
 }
 
@@ -41,9 +44,11 @@ impl FromStr for InviteText {
     fn from_str(text: &str) -> Result<Self, BadInvite> {
         let rest = text.trim().strip_prefix("tocsin:").ok_or(BadInvite)?;
         let (origin, secret) = rest.split_once('#').ok_or(BadInvite)?;
-        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://")).ok_or(BadInvite)?;
+        let host =
+            origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://")).ok_or(BadInvite)?;
         let (code, fingerprint) = secret.split_once('.').map_or((secret, None), |(c, f)| (c, Some(f)));
-        let base64url = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        let base64url =
+            |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
         let valid = !host.is_empty()
             && !host.contains(['/', '?', '@', ' '])
             && !code.is_empty()

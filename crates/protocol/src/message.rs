@@ -61,7 +61,7 @@ pub enum Format {
     /// As it is.
     #[default]
     Text,
-    /// CommonMark; HTML in it is shown as text, remote images are off.
+    /// `CommonMark`; HTML in it is shown as text, remote images are off.
     Markdown,
 }
 

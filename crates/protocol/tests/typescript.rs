@@ -29,7 +29,11 @@ fn committed_files_are_what_the_types_say() {
         return;
     }
     let committed = read(folder);
-    let stale: Vec<&String> = generated.keys().chain(committed.keys()).filter(|name| generated.get(*name) != committed.get(*name)).collect();
+    let stale: Vec<&String> = generated
+        .keys()
+        .chain(committed.keys())
+        .filter(|name| generated.get(*name) != committed.get(*name))
+        .collect();
     assert!(
         stale.is_empty(),
         "ui/src/protocol differs from the Rust types in {stale:?}: run TOCSIN_BLESS=1 cargo test -p tocsin-protocol --test typescript"
@@ -40,7 +44,12 @@ fn read(folder: &Path) -> Files {
     let Ok(entries) = fs::read_dir(folder) else { return Files::new() };
     entries
         .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(&path).unwrap().replace("\r\n", "\n")))
+        .map(|path| {
+            (
+                path.file_name().unwrap().to_string_lossy().into_owned(),
+                fs::read_to_string(&path).unwrap().replace("\r\n", "\n"),
+            )
+        })
         .collect()
 }
 
@@ -64,11 +73,14 @@ fn generate() -> Files {
 }
 
 fn headed(content: &str) -> String {
-    let body: String = content.lines().filter(|line| !line.starts_with("// This file was generated")).fold(String::new(), |mut text, line| {
-        text.push_str(line.trim_end());
-        text.push('\n');
-        text
-    });
+    let body: String = content.lines().filter(|line| !line.starts_with("// This file was generated")).fold(
+        String::new(),
+        |mut text, line| {
+            text.push_str(line.trim_end());
+            text.push('\n');
+            text
+        },
+    );
     format!("{HEAD}{body}")
 }
 
@@ -115,7 +127,9 @@ fn types(config: &Config) {
 fn constants() -> String {
     use p::{control, limits, stream::close};
     let mut text = HEAD.to_owned();
-    text.push_str("\n/** Limits of a message, in bytes of UTF-8 or as a number of items. */\nexport const limits = {\n");
+    text.push_str(
+        "\n/** Limits of a message, in bytes of UTF-8 or as a number of items. */\nexport const limits = {\n",
+    );
     for (name, value) in [
         ("titleBytes", limits::TITLE_BYTES),
         ("bodyBytes", limits::BODY_BYTES),
@@ -148,8 +162,18 @@ fn constants() -> String {
     }
     text.push_str("} as const;\n");
     routes(&mut text, "What only the desktop has", "nativeRoutes", control::NATIVE_ROUTES);
-    routes(&mut text, "Routes of the server that the window may call; `{}` stands for one path segment", "bridgeRoutes", control::BRIDGE_ROUTES);
-    routes(&mut text, "Calls that the window's process confirms in a native dialog", "confirmedRoutes", control::CONFIRMED_ROUTES);
+    routes(
+        &mut text,
+        "Routes of the server that the window may call; `{}` stands for one path segment",
+        "bridgeRoutes",
+        control::BRIDGE_ROUTES,
+    );
+    routes(
+        &mut text,
+        "Calls that the window's process confirms in a native dialog",
+        "confirmedRoutes",
+        control::CONFIRMED_ROUTES,
+    );
     text
 }
 

@@ -32,12 +32,25 @@ pub fn is_owned(home: &Home, name: &str) -> bool {
 
 /// A property of the one item in the tray, as GVariant text; an error while there is none.
 pub fn tray_property(home: &Home, property: &str) -> Result<String> {
-    let get = "org.freedesktop.DBus.Properties.Get";
+    let (name, path) = tray_item(home)?;
+    call(home, &name, &path, GET, &["org.kde.StatusNotifierItem", property])
+}
+
+/// Calls a method of the one item in the tray: `Activate` with `["0", "0"]` is a left click.
+pub fn call_tray(home: &Home, method: &str, arguments: &[&str]) -> Result<String> {
+    let (name, path) = tray_item(home)?;
+    call(home, &name, &path, &format!("org.kde.StatusNotifierItem.{method}"), arguments)
+}
+
+const GET: &str = "org.freedesktop.DBus.Properties.Get";
+
+/// Bus name and object path of the one item in the tray.
+fn tray_item(home: &Home) -> Result<(String, String)> {
     let watcher = "org.kde.StatusNotifierWatcher";
     let items =
-        call(home, watcher, "/StatusNotifierWatcher", get, &[watcher, "RegisteredStatusNotifierItems"])?;
+        call(home, watcher, "/StatusNotifierWatcher", GET, &[watcher, "RegisteredStatusNotifierItems"])?;
     // `(<['org.kde.StatusNotifierItem-42-1/StatusNotifierItem']>,)`
     let item = items.split('\'').nth(1).context("no item in the tray")?;
-    let (name, path) = item.split_once('/').map_or((item, "StatusNotifierItem"), |(n, p)| (n, p));
-    call(home, name, &format!("/{path}"), get, &["org.kde.StatusNotifierItem", property])
+    let (name, path) = item.split_once('/').unwrap_or((item, "StatusNotifierItem"));
+    Ok((name.into(), format!("/{path}")))
 }

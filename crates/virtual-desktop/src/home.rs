@@ -49,6 +49,11 @@ impl Home {
         self.variables.push((variable.into(), value.into()));
     }
 
+    /// What a program of this run sees of a variable.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.iter().rev().find(|(variable, _)| variable == name).map(|(_, value)| value.as_str())
+    }
+
     /// A command that sees this home, its output going to `NAME.log`.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>, name: &str) -> Result<Command> {
         let log = fs::File::create(self.join(&format!("{name}.log")))?;

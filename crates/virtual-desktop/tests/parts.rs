@@ -15,7 +15,13 @@ fn a_notification_is_seen_and_its_button_pressed() {
     let mut sender = home
         .command("notify-send", "notify-send")
         .unwrap()
-        .args(["--wait", "--action=open=Open", "--action=acknowledge=Acknowledge", "Disk full", "sda1 on web-3"])
+        .args([
+            "--wait",
+            "--action=open=Open",
+            "--action=acknowledge=Acknowledge",
+            "Disk full",
+            "sda1 on web-3",
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

@@ -1,0 +1,149 @@
+//! The whole app on a virtual desktop: what every desktop test starts with.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+pub mod alertmanager;
+pub mod api;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use tocsin_control::{Client, Paths};
+use tocsin_virtual_desktop::{Home, Running, VirtualDesktop, screen, wait_for};
+
+/// Long enough for a debug build on a busy machine; a passing test never waits that long.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
+/// The program built for this test run; `cargo xtask test` says where it is.
+pub fn program(variable: &str) -> PathBuf {
+    let value = std::env::var_os(variable);
+    PathBuf::from(value.unwrap_or_else(|| panic!("{variable} is not set: run the desktop tests with `cargo xtask test`")))
+}
+
+/// A desktop with the resident on it.
+pub struct App {
+    /// Ended first.
+    pub resident: Running,
+    pub desktop: VirtualDesktop,
+    pub home: Home,
+    runtime: tokio::runtime::Runtime,
+    control: Client,
+    dir: tempfile::TempDir,
+}
+
+impl App {
+    /// A fresh desktop in this language (`en_US.UTF-8`, `zh_CN.UTF-8`), hosting its own server, online.
+    pub fn hosting(language: &str) -> Result<Self> {
+        let app = Self::start(language)?;
+        if app.native("GET", "/native/status", &Value::Null)?["mode"]["mode"] == "unset" {
+            app.native("POST", "/native/host", &json!({}))?;
+        }
+        app.wait_online()?;
+        Ok(app)
+    }
+
+    /// A fresh desktop with a resident that has not been told what to do.
+    pub fn start(language: &str) -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("tocsin-app").tempdir()?;
+        let mut home = Home::new(dir.path().join("h"))?;
+        home.set("LANG", language);
+        home.set("LANGUAGE", language.split('.').next().unwrap_or("en"));
+        home.set("TOCSIN_DESKTOP_BIN", program("TOCSIN_DESKTOP_BIN").display().to_string());
+        home.set("TOCSIN_BIN", program("TOCSIN_BIN").display().to_string());
+        let desktop = VirtualDesktop::start(&mut home)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let control = Client::resident(&paths(&home)?);
+        let resident = launch(&home)?;
+        let app = Self { resident, desktop, home, runtime, control, dir };
+        wait_for("the resident to answer", PATIENCE, || app.native("GET", "/native/hello", &Value::Null).ok())
+            .with_context(|| app.log())?;
+        Ok(app)
+    }
+
+    /// Starts the resident again, after it ended or was killed.
+    pub fn restart(&mut self) -> Result<()> {
+        self.resident.kill();
+        self.resident = launch(&self.home)?;
+        wait_for("the resident to answer again", PATIENCE, || {
+            self.native("GET", "/native/hello", &Value::Null).ok()
+        })?;
+        self.wait_online()
+    }
+
+    /// Waits until messages arrive.
+    pub fn wait_online(&self) -> Result<()> {
+        self.wait_status("the stream to be online", |status| status["connection"]["state"] == "online").map(drop)
+    }
+
+    /// Waits until the status fits.
+    pub fn wait_status(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Result<Value> {
+        let mut last = Value::Null;
+        wait_for(what, PATIENCE, || {
+            last = self.native("GET", "/native/status", &Value::Null).ok()?;
+            fits(&last).then(|| last.clone())
+        })
+        .with_context(|| format!("last status: {last:#}\n{}", self.log()))
+    }
+
+    /// A call over the control socket; an error unless it succeeds.
+    pub fn native(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
+        let body = (!body.is_null()).then(|| serde_json::to_vec(body)).transpose()?;
+        let answer = self.runtime.block_on(self.control.request(method, path, body.map(Into::into)))?;
+        let text = String::from_utf8_lossy(&answer.body);
+        ensure!(answer.is_success(), "{method} {path}: HTTP {} {text}", answer.status);
+        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// The page's address, without a final slash.
+    pub fn origin(&self) -> Result<String> {
+        let status = self.native("GET", "/native/status", &Value::Null)?;
+        Ok(status["page"].as_str().context("no page")?.trim_end_matches('/').into())
+    }
+
+    /// Takes a picture that the test run keeps.
+    pub fn picture(&self, name: &str) -> Result<()> {
+        screen::screenshot(&self.home, &output(&format!("{name}.png")))
+    }
+
+    /// The end of the resident's log, for messages of failed tests.
+    pub fn log(&self) -> String {
+        let text = std::fs::read_to_string(self.home.join("resident.log")).unwrap_or_default();
+        let lines: Vec<_> = text.lines().rev().take(40).collect();
+        format!("resident's log:\n{}", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
+    }
+
+    /// A directory that lives as long as the app.
+    pub fn scratch(&self, name: &str) -> Result<PathBuf> {
+        let dir = self.dir.path().join(name);
+        std::fs::create_dir_all(&dir)?;
+        Ok(dir)
+    }
+
+    /// Where the resident keeps its things.
+    pub fn paths(&self) -> Result<Paths> {
+        paths(&self.home)
+    }
+}
+
+fn launch(home: &Home) -> Result<Running> {
+    Running::start("tocsin tray", home.command(program("TOCSIN_BIN"), "resident")?.arg("tray"))
+}
+
+fn paths(home: &Home) -> Result<Paths> {
+    Ok(Paths::from_variables(None, &|name| home.variable(name).map(Into::into))?)
+}
+
+/// A file that the test run keeps.
+pub fn output(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/output").join(name)
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("the loopback interface has ports");
+    listener.local_addr().expect("it is bound").port()
+}
