@@ -49,6 +49,7 @@ const VIRTUAL_DESKTOP: &[&str] = &[
 /// What drives that desktop, and the third-party programs that the tests send with and receive through.
 const TEST: &[&str] = &[
     "chromium",
+    "chromium-driver",
     "webkit2gtk-driver",
     "libsecret-tools",
     "xdotool",

@@ -61,15 +61,13 @@ pub fn run(arguments: &[String]) -> Result<()> {
 
     say("Starting Tocsin");
     home.set("TOCSIN_BIN", programs.tocsin.display().to_string());
-    let socket = control_socket(home.runtime());
     let mut resident = Running::start("tocsin tray", home.command(&programs.tocsin, "tocsin")?.arg("tray"))?;
-    let outcome = start_up(&socket, &home, &programs, &mut resident, with_window, &stop).map(|mut window| {
+    let outcome = start_up(&home, &programs, &mut resident, with_window, &stop).map(|mut window| {
         println!("{}", if desktop.is_some() { SHOWN_HERE } else { SHOWN_THERE });
         watch(&stop, &mut resident, &mut window, desktop.as_mut());
     });
     if stop.load(Ordering::Relaxed) {
         println!("\nEnding Tocsin");
-        let _ = http::request(&socket, "POST", "/native/quit", None);
         return Ok(());
     }
     outcome.with_context(|| format!("the log is {}", home.join("tocsin.log").display()))
@@ -100,25 +98,30 @@ fn real_desktop() -> Option<Vec<(&'static str, String)>> {
     Some(variables)
 }
 
-fn control_socket(runtime: &Path) -> PathBuf {
-    runtime.join("tocsin").join("control.sock")
+/// The resident's socket: its directory carries a hash of the data directory, and this runtime directory has one only.
+pub fn control_socket(runtime: &Path) -> Option<PathBuf> {
+    let directories = std::fs::read_dir(runtime).ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    let ours = directories
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("tocsin-")));
+    ours.map(|path| path.join("control.sock")).find(|socket| socket.exists())
 }
 
 /// Waits for the resident, makes it host, makes a token, opens the window and prints how to send a message.
 fn start_up(
-    socket: &Path,
     home: &Home,
     programs: &Programs,
     resident: &mut Running,
     with_window: bool,
     stop: &AtomicBool,
 ) -> Result<Option<Running>> {
-    wait_for("the resident to answer", STARTUP, || {
+    let socket = &wait_for("the resident to answer", STARTUP, || {
         let ended = resident.has_ended().then(|| Err(anyhow::anyhow!("the resident ended at once")));
         ended.or_else(|| stopped(stop)).or_else(|| {
-            matches!(http::request(socket, "GET", "/native/hello", None), Ok((200, _))).then_some(Ok(()))
+            let socket = control_socket(home.runtime())?;
+            matches!(http::request(&socket, "GET", "/native/hello", None), Ok((200, _))).then_some(Ok(socket))
         })
-    })??;
+    })
+    .flatten()?;
     let status = http::expect(socket, "GET", "/native/status", None)?;
     if status["mode"]["mode"] == "unset" {
         http::expect(socket, "POST", "/native/host", Some(&json!({})))?;

@@ -14,8 +14,8 @@ use crate::{
     step::{self, npm},
 };
 
-/// Oldest Node.js that Vite and Svelte of the lockfile run on.
-const NODE_MAJOR: u32 = 18;
+/// Oldest Node.js that Vite of the lockfile runs on (`engines` in `ui/package.json`).
+const NODE: (u32, u32) = (20, 19);
 
 /// Installs what `scope` needs.
 pub fn setup(scope: Scope) -> Result<()> {
@@ -61,15 +61,19 @@ fn debian_packages(scope: Scope) -> Result<()> {
 }
 
 fn node() -> Result<()> {
-    let remedy = "Install Node.js 18 or newer with npm: apt-get install nodejs npm, or https://nodejs.org";
+    let remedy = "Install Node.js 20.19 or newer with npm: https://nodejs.org, or the packages of https://deb.nodesource.com";
     let version = step::output(Command::new("node").arg("--version")).context(remedy)?;
-    let major =
-        version.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
-    if major.is_none_or(|major| major < NODE_MAJOR) {
+    if node_version(&version).is_none_or(|version| version < NODE) {
         bail!("Node.js {} is too old. {remedy}", version.trim());
     }
     step::output(npm().arg("--version")).context(remedy)?;
     Ok(())
+}
+
+/// Major and minor of `v20.19.1`.
+fn node_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.trim().strip_prefix('v')?.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 /// `npm ci`, unless the packages of this very lockfile are there.
@@ -104,6 +108,14 @@ fn is_fresh(stamp: &Path, source: &Path) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn node_versions_compare_as_numbers() {
+        assert!(node_version("v20.2.0\n").unwrap() < NODE);
+        assert!(node_version("v20.20.2\n").unwrap() >= NODE);
+        assert!(node_version("v22.1.0\n").unwrap() >= NODE);
+        assert_eq!(node_version("nonsense"), None);
+    }
 
     #[test]
     fn a_changed_or_absent_stamp_is_not_fresh() {

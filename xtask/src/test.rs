@@ -16,7 +16,7 @@ use crate::{
     build::{self, Profile, Programs},
     check,
     debian::Scope,
-    repo, setup,
+    package, repo, setup,
     step::{self, cargo, npm},
     totals::{self, Count, Totals},
 };
@@ -59,6 +59,8 @@ fn everything(fast: bool) -> Totals {
     totals += counted("Testing every crate, without GTK and WebKit", &mut crates(&programs), totals::cargo);
     if !fast {
         totals += counted("Testing the app on a desktop", &mut desktop(&programs), totals::cargo);
+        step::say("Testing the package: install, start, upgrade while it runs, remove");
+        totals += check::one(package::prove(&programs));
     }
     totals
 }
