@@ -4,6 +4,8 @@
 
 pub mod alertmanager;
 pub mod api;
+pub mod browser;
+pub mod serve;
 
 use std::{
     path::{Path, PathBuf},
