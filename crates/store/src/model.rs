@@ -1,0 +1,1 @@
+//! The in-memory model: the same behaviour, simply.

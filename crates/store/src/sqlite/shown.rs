@@ -1,0 +1,68 @@
+//! What became of showing a message on a device. Only forward: pending → suppressed or failed → shown.
+
+use rusqlite::{Connection, OptionalExtension as _};
+use tocsin_protocol::{Millis, Seq, Shown};
+
+use super::{fault::Outcome, message, owed, tx::Tx};
+use crate::{Error, ShownRow, UserId};
+
+/// Order of the states; suppressed and failed are equally far.
+fn number(shown: Shown) -> i64 {
+    match shown {
+        Shown::Pending => 0,
+        Shown::Suppressed => 1,
+        Shown::Failed => 2,
+        Shown::Shown => 3,
+    }
+}
+
+fn state(number: i64) -> Shown {
+    match number {
+        0 => Shown::Pending,
+        1 => Shown::Suppressed,
+        2 => Shown::Failed,
+        _ => Shown::Shown,
+    }
+}
+
+fn step(number: i64) -> i64 {
+    if number == 2 { 1 } else { number }
+}
+
+/// Books all of them. Reports of devices or messages that are gone, or that were never theirs, are passed over.
+pub(super) fn report(tx: &mut Tx<'_>, rows: &[ShownRow]) -> Outcome<()> {
+    for row in rows {
+        let sql = "SELECT user FROM device WHERE id = ?1 AND removed_at IS NULL";
+        let user: Option<i64> = tx.conn.prepare_cached(sql)?.query_row([row.device.0], |row| row.get(0)).optional()?;
+        let found = match message::by_id(&tx.view(), row.message) {
+            Err(super::fault::Fault::Refused(Error::NotFound(_))) => continue,
+            found => found?,
+        };
+        let Some(user) = user.map(UserId) else { continue };
+        if owed::is_owed(tx.conn, user, found.seq, &found.stored.address)? {
+            let at = row.at.min(tx.now).max(found.stored.message.created_at);
+            book(tx.conn, row, found.seq, at)?;
+        }
+    }
+    Ok(())
+}
+
+fn book(conn: &Connection, row: &ShownRow, seq: Seq, at: Millis) -> Outcome<()> {
+    let sql = "SELECT shown FROM shown WHERE seq = ?1 AND device = ?2";
+    let known: Option<i64> =
+        conn.prepare_cached(sql)?.query_row((seq, row.device.0), |row| row.get(0)).optional()?;
+    let new = number(row.shown);
+    if known.is_none_or(|known| step(known) < step(new)) {
+        let sql = "INSERT OR REPLACE INTO shown (seq, device, shown, at) VALUES (?1, ?2, ?3, ?4)";
+        conn.prepare_cached(sql)?.execute((seq, row.device.0, new, at))?;
+    }
+    Ok(())
+}
+
+/// The best that any device of a person reported, the earliest of the best.
+pub(super) fn best(conn: &Connection, user: UserId, seq: Seq) -> Outcome<Option<(Shown, Millis)>> {
+    let sql = "SELECT s.shown, s.at FROM shown s JOIN device d ON d.id = s.device WHERE s.seq = ?1 AND d.user = ?2 \
+               ORDER BY CASE s.shown WHEN 2 THEN 1 ELSE s.shown END DESC, s.at, s.device LIMIT 1";
+    let row = conn.prepare_cached(sql)?.query_row((seq, user.0), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(row.map(|(shown, at)| (state(shown), at)))
+}

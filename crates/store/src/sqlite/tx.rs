@@ -1,0 +1,98 @@
+//! What a verb that writes has at hand: the connection inside a transaction, and the position it gives out.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use rusqlite::{Connection, OptionalExtension as _};
+use tocsin_protocol::{Epoch, Millis, Seq};
+
+use super::{Shared, fault::Outcome, log, view::View};
+use crate::{Entry, Error, LogEntry, TopicId, UserId};
+
+/// One operation inside the writer's transaction.
+pub(super) struct Tx<'a> {
+    pub(super) conn: &'a Connection,
+    pub(super) names: &'a mut Names,
+    pub(super) shared: &'a Shared,
+    pub(super) now: Millis,
+    pub(super) epoch: Epoch,
+    /// The last position given out.
+    pub(super) head: Seq,
+    /// What was appended in this transaction.
+    pub(super) appended: Vec<LogEntry>,
+}
+
+impl Tx<'_> {
+    /// The same, for verbs that only look.
+    pub(super) fn view(&self) -> View<'_> {
+        View { conn: self.conn, epoch: self.epoch.clone(), now: self.now, shared: self.shared }
+    }
+
+    /// Takes the next position for something that is not a message.
+    pub(super) fn append(&mut self, entry: Entry) -> Outcome<Seq> {
+        self.head += 1;
+        log::insert(self.conn, self.head, self.now, &entry)?;
+        self.appended.push(LogEntry { seq: self.head, at: self.now, entry });
+        Ok(self.head)
+    }
+}
+
+/// A topic as publishing needs it.
+#[derive(Clone)]
+pub(super) struct KnownTopic {
+    pub(super) id: TopicId,
+    pub(super) members: Arc<HashSet<UserId>>,
+}
+
+/// Names that the writer has looked up. It alone changes them, so it knows when to forget: on every change of people,
+/// topics or members, and when a transaction is undone.
+#[derive(Default)]
+pub(super) struct Names {
+    topics: HashMap<String, KnownTopic>,
+    users: HashMap<String, UserId>,
+}
+
+impl Names {
+    /// Forgets everything.
+    pub(super) fn forget(&mut self) {
+        self.topics.clear();
+        self.users.clear();
+    }
+
+    pub(super) fn topic(&mut self, conn: &Connection, name: &str) -> Outcome<KnownTopic> {
+        if let Some(known) = self.topics.get(name) {
+            return Ok(known.clone());
+        }
+        let id = topic_id(conn, name)?;
+        let mut members = conn.prepare_cached("SELECT user FROM member WHERE topic = ?1 AND to_seq IS NULL")?;
+        let members = members.query_map([id.0], |row| Ok(UserId(row.get(0)?)))?.collect::<Result<HashSet<_>, _>>()?;
+        let known = KnownTopic { id, members: Arc::new(members) };
+        self.topics.insert(name.to_owned(), known.clone());
+        Ok(known)
+    }
+
+    pub(super) fn user(&mut self, conn: &Connection, name: &str) -> Outcome<UserId> {
+        if let Some(known) = self.users.get(name) {
+            return Ok(*known);
+        }
+        let id = user_id(conn, name)?;
+        self.users.insert(name.to_owned(), id);
+        Ok(id)
+    }
+}
+
+/// The topic of this name, unless it was removed.
+pub(super) fn topic_id(conn: &Connection, name: &str) -> Outcome<TopicId> {
+    let mut sql = conn.prepare_cached("SELECT id FROM topic WHERE name = ?1 AND removed_at IS NULL")?;
+    let id = sql.query_row([name], |row| Ok(TopicId(row.get(0)?))).optional()?;
+    id.ok_or_else(|| Error::UnknownTopic(name.to_owned()).into())
+}
+
+/// The person of this name, in whatever case, unless they were removed.
+pub(super) fn user_id(conn: &Connection, name: &str) -> Outcome<UserId> {
+    let mut sql = conn.prepare_cached("SELECT id FROM user WHERE name = ?1 AND removed_at IS NULL")?;
+    let id = sql.query_row([name], |row| Ok(UserId(row.get(0)?))).optional()?;
+    id.ok_or_else(|| Error::UnknownUser(name.to_owned()).into())
+}
