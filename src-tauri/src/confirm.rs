@@ -16,11 +16,11 @@ pub async fn ask(app: &AppHandle, locale: &Locale, path: &str, body: Option<&str
     let mut dialog = app
         .dialog()
         .message(question(locale, path, body))
-        .title(locale.t("app.name", &[]))
+        .title(locale.t("dialog.title", &[]))
         .kind(MessageDialogKind::Warning)
         .buttons(MessageDialogButtons::OkCancelCustom(
             locale.t("dialog.allow", &[]),
-            locale.t("common.cancel", &[]),
+            locale.t("dialog.cancel", &[]),
         ));
     if let Some(parent) = app.get_webview_window(window::LABEL) {
         dialog = dialog.parent(&parent);
@@ -53,7 +53,7 @@ fn question(locale: &Locale, path: &str, body: Option<&str>) -> String {
 pub fn tell_failure(reason: &str) {
     let locale = Locale::new(Language::System, &tocsin_locale::system_language());
     let text = locale.t("dialog.noResident", &[("reason", reason)]);
-    let title = locale.t("app.name", &[]);
+    let title = locale.t("dialog.title", &[]);
     #[cfg(target_os = "linux")]
     tell(&title, &text);
     #[cfg(not(target_os = "linux"))]
@@ -88,7 +88,9 @@ mod tests {
     fn every_confirmed_route_has_its_question_in_both_languages() {
         for language in [Language::En, Language::ZhCn] {
             let locale = Locale::new(language, "");
-            for key in ["dialog.allow", "dialog.refused", "dialog.noResident", "common.cancel", "app.name"] {
+            for key in
+                ["dialog.allow", "dialog.refused", "dialog.noResident", "dialog.cancel", "dialog.title"]
+            {
                 assert_ne!(locale.t(key, &[]), key);
             }
             for (_, path) in CONFIRMED_ROUTES {
