@@ -9,76 +9,113 @@ use anyhow::{Context as _, Result};
 use crate::{Home, Running, bus, wait_for};
 
 const DUNST: &str = include_str!("dunstrc");
+const SESSION: &str = include_str!("session.conf");
+/// Starts the settings daemon that the panel reads from.
+const SETTINGS_SERVICE: &str = "/usr/share/dbus-1/services/org.xfce.Xfconf.service";
 const PANEL: &str = include_str!("xfce4-panel.xml");
+
+/// A part of a desktop that can be missing, come late, be frozen or crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Window manager (xfwm4).
+    Windows,
+    /// Keyring (gnome-keyring), empty and unlocked.
+    Keyring,
+    /// Notification daemon (dunst).
+    Notifications,
+    /// Panel with a tray (xfce4-panel).
+    Panel,
+}
+
+impl Part {
+    /// What a whole desktop has.
+    const ALL: [Self; 4] = [Self::Windows, Self::Keyring, Self::Notifications, Self::Panel];
+
+    /// The bus name that says it is there.
+    fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Windows => None,
+            Self::Keyring => Some("org.freedesktop.secrets"),
+            Self::Notifications => Some("org.freedesktop.Notifications"),
+            Self::Panel => Some("org.kde.StatusNotifierWatcher"),
+        }
+    }
+
+    fn launch(self, home: &Home) -> Result<Running> {
+        match self {
+            Self::Windows => Running::start("xfwm4", home.command("xfwm4", "xfwm4")?.arg("--compositor=off")),
+            Self::Keyring => keyring(home),
+            Self::Notifications => {
+                let configuration = home.join("dunstrc");
+                Running::start("dunst", home.command("dunst", "dunst")?.arg("-config").arg(configuration))
+            }
+            Self::Panel => {
+                Running::start("xfce4-panel", home.command("xfce4-panel", "panel")?.arg("--disable-wm-check"))
+            }
+        }
+    }
+}
 
 /// The virtual desktop.
 pub struct VirtualDesktop {
     // Ended in this order: what uses the display and the bus before those.
-    _parts: Vec<Running>,
+    parts: Vec<(Part, Running)>,
+    _bus: Running,
+    _display: Running,
     notifications: PathBuf,
     seen: usize,
 }
 
 impl VirtualDesktop {
-    /// Starts it and adds its variables to `home`.
+    /// Starts a whole one and adds its variables to `home`.
     pub fn start(home: &mut Home) -> Result<Self> {
-        let mut display = Running::start(
-            "Xvfb",
-            home.command("Xvfb", "xvfb")?
-                .args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"])
-                .stdout(Stdio::piped()),
-        )?;
-        home.set("DISPLAY", format!(":{}", display.first_line()?));
-        for (variable, value) in [
-            ("XDG_CURRENT_DESKTOP", "XFCE"),
-            ("GDK_BACKEND", "x11"),
-            ("LIBGL_ALWAYS_SOFTWARE", "1"),
-            ("NO_AT_BRIDGE", "1"),
-            ("WAYLAND_DISPLAY", ""),
-        ] {
-            home.set(variable, value);
-        }
-        home.set("HOME", home.join("home").display().to_string());
-        fs::create_dir_all(home.join("home"))?;
+        Self::with(home, &Part::ALL)
+    }
 
-        let mut session_bus = Running::start(
-            "dbus-daemon",
-            home.command("dbus-daemon", "dbus")?
-                .args(["--session", "--nofork", "--nopidfile", "--print-address=1"])
-                .arg(format!("--address=unix:path={}", home.runtime().join("bus").display()))
-                .stdout(Stdio::piped()),
-        )?;
-        home.set("DBUS_SESSION_BUS_ADDRESS", session_bus.first_line()?);
-
-        let keyring = keyring(home)?;
+    /// Starts one that has these parts only.
+    pub fn with(home: &mut Home, parts: &[Part]) -> Result<Self> {
+        let display = display(home)?;
+        let bus = session_bus(home)?;
         let notifications = configure(home)?;
-        let windows = Running::start("xfwm4", home.command("xfwm4", "xfwm4")?.arg("--compositor=off"))?;
-        let configuration = home.join("dunstrc");
-        let dunst =
-            Running::start("dunst", home.command("dunst", "dunst")?.arg("-config").arg(configuration))?;
-        let panel =
-            Running::start("xfce4-panel", home.command("xfce4-panel", "panel")?.arg("--disable-wm-check"))?;
-        let desktop = Self {
-            _parts: vec![panel, dunst, windows, keyring, session_bus, display],
-            notifications,
-            seen: 0,
-        };
-        Self::wait_until_owned(home)?;
+        let mut desktop = Self { parts: Vec::new(), _bus: bus, _display: display, notifications, seen: 0 };
+        for part in parts {
+            desktop.parts.push((*part, part.launch(home)?));
+        }
+        for part in parts {
+            wait_until_there(home, *part)?;
+        }
         Ok(desktop)
     }
 
-    /// The notification daemon and the tray take their names some time after they were started.
-    fn wait_until_owned(home: &Home) -> Result<()> {
-        for (name, part) in [
-            ("org.freedesktop.Notifications", "the notification daemon"),
-            ("org.kde.StatusNotifierWatcher", "the tray of the panel"),
-            ("org.freedesktop.secrets", "the keyring"),
-        ] {
-            wait_for(&format!("{part} ({name})"), Duration::from_secs(20), || {
-                bus::is_owned(home, name).then_some(())
-            })?;
+    /// Starts a part that is missing and waits until it is there.
+    pub fn begin(&mut self, home: &Home, part: Part) -> Result<()> {
+        self.parts.push((part, part.launch(home)?));
+        wait_until_there(home, part)
+    }
+
+    /// Ends a part as a crash would.
+    pub fn crash(&mut self, part: Part) {
+        for (_, process) in self.parts.iter_mut().filter(|(other, _)| *other == part) {
+            process.kill();
         }
-        Ok(())
+        self.parts.retain(|(other, _)| *other != part);
+    }
+
+    /// Stops a part from answering, without ending it.
+    pub fn freeze(&self, part: Part) -> Result<()> {
+        self.signal(part, rustix::process::Signal::STOP)
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self, part: Part) -> Result<()> {
+        self.signal(part, rustix::process::Signal::CONT)
+    }
+
+    fn signal(&self, part: Part, signal: rustix::process::Signal) -> Result<()> {
+        let (_, process) =
+            self.parts.iter().find(|(other, _)| *other == part).context("this part is missing")?;
+        let id = i32::try_from(process.id()).ok().and_then(rustix::process::Pid::from_raw);
+        Ok(rustix::process::kill_process(id.context("no process id")?, signal)?)
     }
 
     /// Notifications that were shown since the last call: title and body on one line each.
@@ -90,6 +127,55 @@ impl VirtualDesktop {
         self.seen += lines.len();
         lines
     }
+}
+
+fn display(home: &mut Home) -> Result<Running> {
+    let mut display = Running::start(
+        "Xvfb",
+        home.command("Xvfb", "xvfb")?
+            .args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"])
+            .stdout(Stdio::piped()),
+    )?;
+    home.set("DISPLAY", format!(":{}", display.first_line()?));
+    for (variable, value) in [
+        ("XDG_CURRENT_DESKTOP", "XFCE"),
+        ("GDK_BACKEND", "x11"),
+        ("LIBGL_ALWAYS_SOFTWARE", "1"),
+        ("NO_AT_BRIDGE", "1"),
+        ("WAYLAND_DISPLAY", ""),
+    ] {
+        home.set(variable, value);
+    }
+    home.set("HOME", home.join("home").display().to_string());
+    fs::create_dir_all(home.join("home"))?;
+    Ok(display)
+}
+
+fn session_bus(home: &mut Home) -> Result<Running> {
+    let configuration = home.join("session.conf");
+    let socket = home.runtime().join("bus").display().to_string();
+    let services = home.join("services");
+    fs::create_dir_all(&services)?;
+    fs::copy(SETTINGS_SERVICE, services.join("settings.service")).context("the package xfconf is missing")?;
+    let services = services.display().to_string();
+    fs::write(&configuration, SESSION.replace("SOCKET", &socket).replace("SERVICES", &services))?;
+    let mut bus = Running::start(
+        "dbus-daemon",
+        home.command("dbus-daemon", "dbus")?
+            .args(["--nofork", "--nopidfile", "--print-address=1"])
+            .arg(format!("--config-file={}", configuration.display()))
+            .stdout(Stdio::piped()),
+    )?;
+    home.set("DBUS_SESSION_BUS_ADDRESS", bus.first_line()?);
+    Ok(bus)
+}
+
+/// Parts take their names some time after they were started.
+fn wait_until_there(home: &Home, part: Part) -> Result<()> {
+    let Some(name) = part.name() else { return Ok(()) };
+    wait_for(&format!("{part:?} ({name})"), Duration::from_secs(20), || {
+        bus::is_owned(home, name).then_some(())
+    })
 }
 
 /// An empty, unlocked keyring.
@@ -136,13 +222,22 @@ fn configure(home: &Home) -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     #[test]
     fn only_finished_lines_are_new() {
         let dir = tempfile::tempdir().unwrap();
         let notifications = dir.path().join("shown");
-        let mut desktop = VirtualDesktop { _parts: vec![], notifications: notifications.clone(), seen: 0 };
+        let sleeper = || Running::start("sleep", Command::new("sleep").arg("1000")).unwrap();
+        let mut desktop = VirtualDesktop {
+            parts: vec![],
+            _bus: sleeper(),
+            _display: sleeper(),
+            notifications: notifications.clone(),
+            seen: 0,
+        };
         assert!(desktop.new_notifications().is_empty());
         fs::write(&notifications, "one\ntw").unwrap();
         assert_eq!(desktop.new_notifications(), ["one"]);

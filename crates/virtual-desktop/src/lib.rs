@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Result, bail};
 
-pub use desktop::VirtualDesktop;
+pub use desktop::{Part, VirtualDesktop};
 pub use home::Home;
 pub use running::Running;
 
