@@ -35,6 +35,7 @@ cargo xtask VERB
   test [--fast]     every test of every crate, of the UI and of the desktop; ends with a total
                     (--fast leaves out lints, policy and desktop tests)
   check             format, lints and dependency policy only
+  policy            dependency policy only
   build [--release] the UI and both programs
   package           a .deb of both programs in target/package/
   bench [--quick] [--json FILE]   the benchmarks of docs/performance.md
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         "run" => run::run(&rest),
         "test" => test::test(&rest),
         "check" => check::check(),
+        "policy" => check::policy_only(),
         "build" => build::build(&rest),
         "package" => package::package(&rest),
         "bench" => bench::bench(&rest),

@@ -66,6 +66,8 @@ struct Package {
     source: Option<String>,
     features: Vec<String>,
     needs: Vec<String>,
+    /// Of those, what the program itself is built with: no dev-dependencies.
+    ships: Vec<String>,
 }
 
 /// The resolved dependency graph, by package id.
@@ -93,13 +95,17 @@ impl Graph {
                     source: text(&package["source"]),
                     features: Vec::new(),
                     needs: Vec::new(),
+                    ships: Vec::new(),
                 },
             );
         }
         for node in metadata["resolve"]["nodes"].as_array().context("cargo metadata: no resolved graph")? {
             if let Some(package) = node["id"].as_str().and_then(|id| packages.get_mut(id)) {
                 package.features = list(&node["features"]);
-                package.needs = list(&node["dependencies"]);
+                let edges = || node["deps"].as_array().into_iter().flatten();
+                package.needs = edges().filter_map(|edge| text(&edge["pkg"])).collect();
+                package.ships =
+                    edges().filter(|edge| ships(edge)).filter_map(|edge| text(&edge["pkg"])).collect();
             }
         }
         Ok(Self(packages))
@@ -157,7 +163,7 @@ impl Graph {
     fn window_crates_in_library(&self) -> Vec<String> {
         let mut broken = Vec::new();
         for (id, member) in self.0.iter().filter(|(_, p)| p.source.is_none() && p.name != "tocsin-desktop") {
-            let reached = self.reachable(id);
+            let reached = self.reachable(id, |package| &package.needs);
             let names = reached.iter().filter_map(|id| self.0.get(*id)).map(|p| p.name.as_str());
             broken.extend(
                 names
@@ -172,7 +178,7 @@ impl Graph {
         let Some(id) = self.0.iter().find(|(_, p)| p.name == "tocsin-desktop").map(|(id, _)| id) else {
             return vec!["there is no package tocsin-desktop".into()];
         };
-        let reached = self.reachable(id);
+        let reached = self.reachable(id, |package| &package.ships);
         let own =
             reached.iter().filter_map(|reached| (*reached != id).then(|| self.0.get(*reached)).flatten());
         own.filter(|p| p.source.is_none() && !WINDOW_MAY_USE.contains(&p.name.as_str()))
@@ -180,11 +186,15 @@ impl Graph {
             .collect()
     }
 
-    fn reachable<'a>(&'a self, from: &'a String) -> BTreeSet<&'a String> {
+    fn reachable<'a>(
+        &'a self,
+        from: &'a String,
+        edges: fn(&Package) -> &Vec<String>,
+    ) -> BTreeSet<&'a String> {
         let mut seen = BTreeSet::from([from]);
         let mut open = vec![from];
         while let Some(id) = open.pop() {
-            for next in self.0.get(id).into_iter().flat_map(|package| &package.needs) {
+            for next in self.0.get(id).into_iter().flat_map(edges) {
                 if seen.insert(next) {
                     open.push(next);
                 }
@@ -194,6 +204,11 @@ impl Graph {
     }
 }
 
+/// Whether an edge of the graph is more than a dev-dependency.
+fn ships(edge: &Value) -> bool {
+    edge["dep_kinds"].as_array().into_iter().flatten().any(|kind| kind["kind"] != "dev")
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -201,20 +216,22 @@ mod tests {
     use super::*;
 
     fn graph() -> Graph {
+        let edge = |to: &str, kind: Value| json!({"pkg": to, "dep_kinds": [{"kind": kind}]});
         let crates_io = "registry+https://github.com/rust-lang/crates.io-index";
         Graph::parse(&json!({
             "packages": [
                 {"id": "w", "name": "tocsin-desktop", "version": "1.0.0", "license": "MIT", "source": null},
                 {"id": "s", "name": "tocsin-server", "version": "1.0.0", "license": "MIT", "source": null},
+                {"id": "t", "name": "tocsin-virtual-desktop", "version": "1.0.0", "license": "MIT", "source": null},
                 {"id": "g", "name": "gtk", "version": "0.18.2", "license": "MIT", "source": crates_io},
                 {"id": "z5", "name": "zbus", "version": "5.1.0", "license": "MIT", "source": crates_io},
                 {"id": "z6", "name": "zbus", "version": "6.0.0", "license": "GPL-3.0", "source": "git+https://example.org/zbus"},
                 {"id": "o", "name": "openssl", "version": "0.1.0", "source": crates_io},
             ],
             "resolve": {"nodes": [
-                {"id": "w", "dependencies": ["s", "g"], "features": []},
-                {"id": "s", "dependencies": ["z5"], "features": []},
-                {"id": "z5", "dependencies": ["g"], "features": ["tokio"]},
+                {"id": "w", "deps": [edge("s", Value::Null), edge("t", "dev".into())], "features": []},
+                {"id": "s", "deps": [edge("z5", Value::Null)], "features": []},
+                {"id": "z5", "deps": [edge("g", Value::Null)], "features": ["tokio"]},
             ]},
         }))
         .unwrap()
