@@ -20,7 +20,8 @@ fn the_same_in_chinese() -> Result<()> {
 
 fn story(language: &str, name: &str, acknowledge: &str) -> Result<()> {
     let mut app = App::hosting(language)?;
-    let user = app.native("GET", "/v1/me", &Value::Null)?["user"]["name"].as_str().context("no user")?.to_owned();
+    let user =
+        app.native("GET", "/v1/me", &Value::Null)?["user"]["name"].as_str().context("no user")?.to_owned();
     app.native("POST", "/v1/topics", &json!({ "name": "ops", "members": [user] }))?;
     let order = json!({ "kind": "sender", "name": "alertmanager", "topics": ["ops"] });
     let token = app.native("POST", "/v1/tokens", &order)?["secret"].as_str().context("no secret")?.to_owned();

@@ -39,7 +39,10 @@ impl Page {
             let me = "return fetch('/v1/me').then((answer) => answer.status)";
             self.browser.wait_script("the session", me, |status| *status == json!(200)).await?;
             let place = self.browser.client.current_url().await?;
-            anyhow::ensure!(place.fragment().is_none_or(|f| !f.contains("code")), "the code stays in {place}");
+            anyhow::ensure!(
+                place.fragment().is_none_or(|f| !f.contains("code")),
+                "the code stays in {place}"
+            );
             Ok(())
         })
     }

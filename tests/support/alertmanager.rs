@@ -48,7 +48,13 @@ impl Alertmanager {
     }
 
     /// Fires an alert, or resolves it when `ends_at` is in the past.
-    pub fn alert(&self, labels: &Value, annotations: &Value, starts_at: &str, ends_at: Option<&str>) -> Result<()> {
+    pub fn alert(
+        &self,
+        labels: &Value,
+        annotations: &Value,
+        starts_at: &str,
+        ends_at: Option<&str>,
+    ) -> Result<()> {
         let mut alert = json!({ "labels": labels, "annotations": annotations, "startsAt": starts_at });
         if let Some(end) = ends_at {
             alert["endsAt"] = json!(end);

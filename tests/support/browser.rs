@@ -61,7 +61,12 @@ impl Browser {
     }
 
     /// Waits until a script's value fits.
-    pub async fn wait_script(&self, what: &str, script: &str, fits: impl Fn(&Value) -> bool) -> Result<Value> {
+    pub async fn wait_script(
+        &self,
+        what: &str,
+        script: &str,
+        fits: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
         let deadline = std::time::Instant::now() + PATIENCE;
         loop {
             let value = self.script(script).await?;

@@ -23,7 +23,11 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 /// The program built for this test run; `cargo xtask test` says where it is.
 pub fn program(variable: &str) -> PathBuf {
     let value = std::env::var_os(variable);
-    PathBuf::from(value.unwrap_or_else(|| panic!("{variable} is not set: run the desktop tests with `cargo xtask test`")))
+    PathBuf::from(
+        value.unwrap_or_else(|| {
+            panic!("{variable} is not set: run the desktop tests with `cargo xtask test`")
+        }),
+    )
 }
 
 /// A desktop with the resident on it.
@@ -61,8 +65,10 @@ impl App {
         let control = Client::resident(&paths(&home)?);
         let resident = launch(&home)?;
         let app = Self { resident, desktop, home, runtime, control, dir };
-        wait_for("the resident to answer", PATIENCE, || app.native("GET", "/native/hello", &Value::Null).ok())
-            .with_context(|| app.log())?;
+        wait_for("the resident to answer", PATIENCE, || {
+            app.native("GET", "/native/hello", &Value::Null).ok()
+        })
+        .with_context(|| app.log())?;
         Ok(app)
     }
 
@@ -78,7 +84,8 @@ impl App {
 
     /// Waits until messages arrive.
     pub fn wait_online(&self) -> Result<()> {
-        self.wait_status("the stream to be online", |status| status["connection"]["state"] == "online").map(drop)
+        self.wait_status("the stream to be online", |status| status["connection"]["state"] == "online")
+            .map(drop)
     }
 
     /// Waits until the status fits.

@@ -54,8 +54,9 @@ impl Serve {
             .stderr(log);
         self.process = Some(Running::start("tocsin serve", &mut command)?);
         let ready = format!("{}/readyz", self.origin);
-        wait_for("the server to be ready", PATIENCE, || api::curl(&["--fail", &ready]).ok())
-            .with_context(|| std::fs::read_to_string(self.dir.path().join("serve.log")).unwrap_or_default())?;
+        wait_for("the server to be ready", PATIENCE, || api::curl(&["--fail", &ready]).ok()).with_context(
+            || std::fs::read_to_string(self.dir.path().join("serve.log")).unwrap_or_default(),
+        )?;
         Ok(())
     }
 
