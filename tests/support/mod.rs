@@ -6,6 +6,7 @@ pub mod alertmanager;
 pub mod api;
 pub mod browser;
 pub mod serve;
+pub mod window;
 
 use std::{
     path::{Path, PathBuf},

@@ -1,0 +1,36 @@
+//! The real window, driven through WebKit's own driver.
+
+use anyhow::{Context as _, Result};
+use fantoccini::{Client, ClientBuilder};
+use serde_json::json;
+use tocsin_virtual_desktop::{Home, Running, wait_for};
+
+use super::{PATIENCE, api, free_port, program};
+
+/// A window that was started by its driver.
+pub struct Window {
+    /// What the test says to it.
+    pub client: Client,
+    _driver: Running,
+}
+
+impl Window {
+    /// Starts the program on this desktop.
+    pub async fn open(home: &Home) -> Result<Self> {
+        let port = free_port();
+        let driver = Running::start(
+            "WebKitWebDriver",
+            home.command("WebKitWebDriver", "webdriver")?
+                .args([format!("--port={port}"), "--host=127.0.0.1".into()])
+                .env("TAURI_WEBVIEW_AUTOMATION", "true"),
+        )?;
+        let origin = format!("http://127.0.0.1:{port}");
+        wait_for("WebKitWebDriver", PATIENCE, || api::curl(&[&format!("{origin}/status")]).ok())?;
+        let binary = program("TOCSIN_DESKTOP_BIN").display().to_string();
+        let capabilities = json!({ "webkitgtk:browserOptions": { "binary": binary, "args": [] } });
+        let capabilities = capabilities.as_object().context("an object")?.clone();
+        let http = hyper_util::client::legacy::connect::HttpConnector::new();
+        let client = ClientBuilder::new(http).capabilities(capabilities).connect(&origin).await?;
+        Ok(Self { client, _driver: driver })
+    }
+}
