@@ -56,7 +56,7 @@ fn story(language: &str, name: &str, acknowledge: &str) -> Result<()> {
         (receipt["counts"]["acknowledged"] == 1).then_some(())
     })
     .with_context(|| app.log())?;
-    for place in ["inbox", "send", "people", "settings"] {
+    for place in ["inbox", "compose", "people", "settings"] {
         let link = format!("nav a[href*='{place}']");
         let found = runtime.block_on(window.client.find(Locator::Css(&link)));
         let Ok(link) = found else { continue };
