@@ -77,12 +77,6 @@ impl Origin {
         self.base.port_or_known_default().unwrap_or(443)
     }
 
-    /// `Host` header.
-    pub fn authority(&self) -> String {
-        let host = self.base.host_str().unwrap_or_default();
-        self.base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-    }
-
     /// Address of `path` (which begins with a slash and may hold a query) with `query` added.
     pub fn url(&self, path: &str, query: &[(&str, &str)]) -> Result<Url, Error> {
         // Joined as text: `Url::join` would take `//elsewhere/…` for another host and carry the token there.
@@ -134,7 +128,6 @@ mod tests {
     fn an_address_never_leaves_the_origin() {
         let origin = Origin::parse("http://[::1]:8722").unwrap();
         assert_eq!(origin.host(), "::1");
-        assert_eq!(origin.authority(), "[::1]:8722");
         assert_eq!(origin.url("/poll", &[("a", "b c")]).unwrap().as_str(), "http://[::1]:8722/poll?a=b+c");
         assert_eq!(
             origin.url("/v1/messages?limit=2", &[]).unwrap().as_str(),

@@ -17,8 +17,8 @@ pub(crate) enum Command {
     Pressed(Vec<StateChange>),
 }
 
-/// A running subscriber; clones share it. It goes on until [`Handle::stop`], or until the receiver of its events is
-/// dropped.
+/// A running subscriber; clones share it. It goes on until [`Handle::stop`], or until the last handle or the receiver
+/// of its events is dropped.
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub(crate) commands: mpsc::Sender<Command>,
@@ -50,14 +50,14 @@ impl Handle {
     /// Marks a message as read: at once in the inbox and as an [`crate::Event::State`], on the server when it can be told.
     pub async fn read(&self, id: MessageId) -> Result<StateChange> {
         let change = self.inbox.read(id).await?;
-        self.announce(vec![change.clone()]).await;
+        self.announce(vec![change.clone()]);
         Ok(change)
     }
 
     /// Acknowledges a message, as [`Handle::read`] does.
     pub async fn acknowledge(&self, id: MessageId) -> Result<StateChange> {
         let change = self.inbox.acknowledge(id).await?;
-        self.announce(vec![change.clone()]).await;
+        self.announce(vec![change.clone()]);
         Ok(change)
     }
 
@@ -65,7 +65,7 @@ impl Handle {
     pub async fn read_all(&self) -> Result<usize> {
         let changes = self.inbox.read_all().await?;
         let count = changes.len();
-        self.announce(changes).await;
+        self.announce(changes);
         Ok(count)
     }
 
@@ -89,8 +89,11 @@ impl Handle {
         &self.api
     }
 
-    async fn announce(&self, changes: Vec<StateChange>) {
-        // Stopped meanwhile: the press is stored, nobody listens.
-        let _ = self.commands.send(Command::Pressed(changes)).await;
+    fn announce(&self, changes: Vec<StateChange>) {
+        // Never waits: the host may be the one that has to empty the queue of events first. The press is stored; a
+        // view that misses the event sees it when it lists again.
+        if self.commands.try_send(Command::Pressed(changes)).is_err() {
+            tracing::debug!("a press was not announced");
+        }
     }
 }

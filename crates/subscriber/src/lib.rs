@@ -32,8 +32,10 @@ mod handle;
 pub mod http;
 mod inbox;
 mod options;
+mod run;
 mod secret;
 mod tls;
+mod transport;
 
 pub use clock::{Clock, SystemClock};
 pub use connection::{Connection, Reason};
@@ -43,4 +45,5 @@ pub use event::{Arrival, Event, Silent, Stored};
 pub use handle::Handle;
 pub use inbox::{Inbox, InboxQuery, Owner, PENDING_FRESH_MS, Pending, Spooled};
 pub use options::{Options, Timings};
+pub use run::Subscriber;
 pub use secret::Secret;

@@ -22,6 +22,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// How long to wait before asking again, if the server said.
     pub retry_after: Option<Duration>,
+    /// `X-Poll-Interval`.
+    pub(crate) poll_interval: Option<Duration>,
     /// `Content-Type`, for a pass-through.
     pub content_type: Option<String>,
     /// Its body.
@@ -34,6 +36,7 @@ impl Answer {
         let mut response = request.send().await.map_err(|e| unreachable(&e))?;
         let status = response.status();
         let retry_after = retry_after(response.headers());
+        let poll_interval = seconds(response.headers(), "x-poll-interval");
         let content_type = response
             .headers()
             .get(http::header::CONTENT_TYPE)
@@ -49,7 +52,7 @@ impl Answer {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Self { status, retry_after, content_type, body: body.freeze() })
+        Ok(Self { status, retry_after, poll_interval, content_type, body: body.freeze() })
     }
 
     /// The answer if it is a success; otherwise what the server said.
@@ -76,6 +79,9 @@ impl Answer {
 
 /// `Retry-After` in seconds. The date form is left out: clients' clocks are wrong too often.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MOST))
+    seconds(headers, RETRY_AFTER.as_str()).map(|asked| asked.min(RETRY_AFTER_MOST))
+}
+
+fn seconds(headers: &HeaderMap, name: &str) -> Option<Duration> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }

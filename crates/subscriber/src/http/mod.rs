@@ -6,7 +6,7 @@ mod join;
 mod publish;
 mod unreachable;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 pub use http::{Method, StatusCode};
@@ -29,7 +29,7 @@ const CALL: Duration = Duration::from_secs(30);
 /// An idle connection is kept this long: shorter than the 60 s after which proxies drop one.
 const POOL_IDLE: Duration = Duration::from_secs(30);
 /// What names this program in a server's log.
-const USER_AGENT: &str = concat!("tocsin/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!("tocsin/", env!("CARGO_PKG_VERSION"));
 
 /// A client of one server's API with one token.
 #[derive(Clone, Debug)]
@@ -37,14 +37,16 @@ pub struct Api {
     pub(crate) origin: Origin,
     token: Secret,
     client: reqwest::Client,
+    tls: Arc<rustls::ClientConfig>,
 }
 
 impl Api {
     /// A client for `endpoint`. Opens no connection yet.
     pub fn new(endpoint: &Endpoint) -> Result<Self> {
         let origin = Origin::parse(&endpoint.origin)?;
+        let tls = tls::client_config(endpoint.ca_fingerprint.as_deref())?;
         let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::client_config(endpoint.ca_fingerprint.as_deref())?)
+            .tls_backend_preconfigured(tls.clone())
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT)
             .read_timeout(READ)
@@ -56,7 +58,7 @@ impl Api {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|e| Error::Tls(e.to_string()))?;
-        Ok(Self { origin, token: endpoint.token.clone(), client })
+        Ok(Self { origin, token: endpoint.token.clone(), client, tls: Arc::new(tls) })
     }
 
     /// A request with the token, if there is one. `path` begins with a slash and may hold a query.
@@ -80,6 +82,11 @@ impl Api {
             http::HeaderValue::try_from(format!("Bearer {token}")).ok().filter(|_| !token.is_empty())?;
         value.set_sensitive(true);
         Some(value)
+    }
+
+    /// The same TLS for a WebSocket.
+    pub(crate) fn tls(&self) -> &Arc<rustls::ClientConfig> {
+        &self.tls
     }
 
     /// Any call: the pass-through of the control socket. An error only if no answer came.

@@ -37,6 +37,7 @@ use crate::{Clock, Error, Result};
 
 pub use list::InboxQuery;
 pub(crate) use presses::{Press, QueuedPress};
+pub(crate) use retention::{KEPT_MS, KEPT_ROWS};
 pub use spool::Spooled;
 pub(crate) use store::{Entry, Outcome};
 use thread::{File, Job};

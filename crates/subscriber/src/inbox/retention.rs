@@ -7,9 +7,9 @@ use super::thread::File;
 use crate::Result;
 
 /// As long as receipts are of use to a reader: a month.
-const KEPT_MS: Millis = 30 * 24 * 3600 * 1000;
+pub(crate) const KEPT_MS: Millis = 30 * 24 * 3600 * 1000;
 /// Rows kept; some 10 MB of ordinary alerts.
-pub(super) const KEPT_ROWS: i64 = 10_000;
+pub(crate) const KEPT_ROWS: usize = 10_000;
 /// Pruned after so many new messages: often enough to hold the bound, too seldom to be felt.
 const PRUNE_EVERY: usize = 500;
 
@@ -23,12 +23,13 @@ impl File {
     }
 
     pub fn prune(&mut self) -> Result<()> {
+        let rows = i64::try_from(KEPT_ROWS).unwrap_or(i64::MAX);
         let oldest = self.clock.now().saturating_sub(KEPT_MS);
         let due: bool = self.on_connection(|connection| {
             connection.query_row(
                 "SELECT EXISTS (SELECT 1 FROM message WHERE shown > 0 AND stored_at < ?1)
                      OR (SELECT count(*) FROM message) > ?2",
-                params![oldest, KEPT_ROWS],
+                params![oldest, rows],
                 |row| row.get(0),
             )
         })?;
@@ -39,7 +40,7 @@ impl File {
             connection.execute(
                 "DELETE FROM message WHERE shown > 0 AND (stored_at < ?1
                     OR n <= (SELECT n FROM message ORDER BY n DESC LIMIT 1 OFFSET ?2))",
-                params![oldest, KEPT_ROWS],
+                params![oldest, rows],
             )?;
             Ok(())
         })
