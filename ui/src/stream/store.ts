@@ -4,7 +4,6 @@
  * acknowledged or shown.
  */
 import type { Cursor, Message, MessageView, StateChange } from "../protocol";
-import { position } from "./transport";
 
 export interface Batch {
   messages: Message[];
@@ -25,8 +24,6 @@ export interface Store {
   load(): Promise<Kept>;
   /** Writes all or nothing; answers with the messages that were not there before. */
   commit(batch: Batch): Promise<Message[]>;
-  /** The newest messages, for showing something while the server is away. */
-  newest(limit: number): Promise<MessageView[]>;
 }
 
 const MESSAGES = "messages";
@@ -97,16 +94,6 @@ class IndexedStore implements Store {
     return fresh;
   }
 
-  async newest(limit: number): Promise<MessageView[]> {
-    const index = this.database.transaction(MESSAGES).objectStore(MESSAGES).index(BY_TIME);
-    const found: MessageView[] = [];
-    await walk(index.openCursor(null, "prev"), (row) => {
-      found.push(row.value as MessageView);
-      return found.length < limit;
-    });
-    return found;
-  }
-
   async #prune(): Promise<void> {
     const transaction = this.database.transaction(MESSAGES, "readwrite");
     const rows = transaction.objectStore(MESSAGES);
@@ -171,10 +158,5 @@ export class MemoryStore implements Store {
     }
     this.kept = { cursor, from: from ?? this.kept.from };
     return Promise.resolve(fresh);
-  }
-
-  newest(limit: number): Promise<MessageView[]> {
-    const rows = [...this.rows.values()].sort((a, b) => position(b.cursor).seq - position(a.cursor).seq);
-    return Promise.resolve(rows.slice(0, limit));
   }
 }

@@ -1,0 +1,4 @@
+import { DesktopBackend } from "../backend/desktop";
+import { mountApp } from "./mount";
+
+mountApp(new DesktopBackend());

@@ -1,0 +1,4 @@
+import { HttpBackend } from "../backend/http";
+import { mountApp } from "./mount";
+
+mountApp(new HttpBackend());

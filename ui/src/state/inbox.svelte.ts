@@ -1,0 +1,184 @@
+/**
+ * The list of messages: one page after another from the server (or the resident's local inbox), live ones on top.
+ *
+ * A filter is asked of the server, since most of the inbox is not here; what is here stays in the list until the filter
+ * changes, so that a message does not vanish from under the person who just opened it.
+ */
+import type { Api, InboxQuery } from "../backend/api";
+import { Failure } from "../backend/backend";
+import type { Message, MessageView, StateChange } from "../protocol";
+import { position } from "../stream/transport";
+import { toasts } from "./toasts.svelte";
+
+export type Show = "all" | "unread" | "unacknowledged";
+export interface Filter {
+  show: Show;
+  topic: string;
+  search: string;
+}
+
+/** Search waits until typing pauses. */
+const TYPING_MS = 250;
+
+export function needsAcknowledgement(message: Message): boolean {
+  return message.priority >= 4 || (message.actions ?? []).some((action) => action.type === "acknowledge");
+}
+
+export class Inbox {
+  rows = $state.raw<MessageView[]>([]);
+  filter = $state<Filter>({ show: "all", topic: "", search: "" });
+  loading = $state(false);
+  loaded = $state(false);
+  failed = $state<unknown>();
+  /** Told to the screen reader. */
+  arrived = $state.raw<Message[]>([]);
+  #next = $state<number | undefined>();
+  #generation = 0;
+  #typing: ReturnType<typeof setTimeout> | undefined;
+  /** Topics seen, for the filter of those who may not list topics. */
+  topics = $derived([...new Set(this.rows.flatMap((row) => (row.topic === undefined ? [] : [row.topic])))].sort());
+  /** Older version → newer version, as far as known here. */
+  newer = $derived(new Map(this.rows.flatMap((row) => (row.supersedes === undefined ? [] : [[row.supersedes, row.id] as const]))));
+
+  constructor(private readonly api: Api) {}
+
+  get more(): boolean {
+    return this.#next !== undefined;
+  }
+
+  get filtered(): boolean {
+    return this.filter.show !== "all" || this.filter.topic !== "" || this.filter.search !== "";
+  }
+
+  set(change: Partial<Filter>): void {
+    this.filter = { ...this.filter, ...change };
+    clearTimeout(this.#typing);
+    if (change.search === undefined) void this.load();
+    else this.#typing = setTimeout(() => void this.load(), TYPING_MS);
+  }
+
+  async load(): Promise<void> {
+    await this.#page(undefined);
+  }
+
+  async loadMore(): Promise<void> {
+    if (this.#next !== undefined && !this.loading) await this.#page(this.#next);
+  }
+
+  get(id: string): MessageView | undefined {
+    return this.rows.find((row) => row.id === id);
+  }
+
+  newerThan(message: Message): string | undefined {
+    return message.superseded_by ?? this.newer.get(message.id);
+  }
+
+  add(message: Message): void {
+    if (this.get(message.id)) return;
+    this.arrived = [...this.arrived.slice(-9), message];
+    if (this.#matches(message)) this.rows = sorted([message, ...this.rows]);
+  }
+
+  change(change: StateChange): void {
+    this.#patch(change.id, {
+      ...(change.read_at !== undefined ? { read_at: change.read_at } : {}),
+      ...(change.acknowledged_at !== undefined ? { acknowledged_at: change.acknowledged_at } : {}),
+    });
+  }
+
+  /** A message that was opened by its address and is not in the list. */
+  async fetch(id: string): Promise<MessageView> {
+    return this.get(id) ?? (await this.api.message(id));
+  }
+
+  async read(message: MessageView): Promise<boolean> {
+    if (message.read_at !== undefined) return false;
+    this.#patch(message.id, { read_at: Date.now() });
+    try {
+      await this.api.read(message.id);
+      return true;
+    } catch (error) {
+      this.#patch(message.id, { read_at: undefined });
+      // Seen by its sender or an admin, who is not owed it: nothing to mark.
+      if (!(error instanceof Failure && (error.code === "forbidden" || error.code === "not_found"))) toasts.bad(error);
+      return false;
+    }
+  }
+
+  async acknowledge(message: MessageView): Promise<void> {
+    const before = this.get(message.id) ?? message;
+    const now = Date.now();
+    this.#patch(message.id, { acknowledged_at: now, read_at: before.read_at ?? now });
+    try {
+      await this.api.acknowledge(message.id);
+    } catch (error) {
+      this.#patch(message.id, { acknowledged_at: before.acknowledged_at, read_at: before.read_at });
+      toasts.bad(error);
+      throw error;
+    }
+  }
+
+  async readAll(native: boolean): Promise<void> {
+    const unread = this.rows.filter((row) => row.read_at === undefined);
+    if (!native) {
+      // The server has no such call: one by one, oldest first.
+      for (const row of unread.reverse()) if (!(await this.read(row))) return;
+      return;
+    }
+    try {
+      await this.api.readAll();
+      for (const row of unread) this.#patch(row.id, { read_at: Date.now() });
+    } catch (error) {
+      toasts.bad(error);
+    }
+  }
+
+  async #page(before: number | undefined): Promise<void> {
+    const generation = before === undefined ? ++this.#generation : this.#generation;
+    this.loading = true;
+    this.failed = undefined;
+    try {
+      const { items, next } = await this.api.messages(this.#query(before));
+      // A newer filter overtook this answer.
+      if (generation !== this.#generation) return;
+      this.rows = before === undefined ? sorted(items) : sorted([...this.rows, ...items]);
+      this.#next = next;
+      this.loaded = true;
+    } catch (error) {
+      if (generation === this.#generation) this.failed = error;
+    } finally {
+      if (generation === this.#generation) this.loading = false;
+    }
+  }
+
+  #query(before: number | undefined): InboxQuery {
+    const { show, topic, search } = this.filter;
+    return {
+      ...(before !== undefined ? { before } : {}),
+      ...(topic !== "" ? { topic } : {}),
+      ...(search.trim() !== "" ? { search: search.trim() } : {}),
+      ...(show === "unread" ? { unread: true } : {}),
+      ...(show === "unacknowledged" ? { unacknowledged: true } : {}),
+    };
+  }
+
+  #matches(message: Message): boolean {
+    const { show, topic, search } = this.filter;
+    const wanted = search.trim().toLowerCase();
+    return (
+      (topic === "" || message.topic === topic) &&
+      (show !== "unacknowledged" || needsAcknowledgement(message)) &&
+      (wanted === "" || `${message.title ?? ""}\n${message.body ?? ""}`.toLowerCase().includes(wanted))
+    );
+  }
+
+  #patch(id: string, change: Partial<MessageView>): void {
+    this.rows = this.rows.map((row) => (row.id === id ? { ...row, ...change } : row));
+  }
+}
+
+function sorted(rows: MessageView[]): MessageView[] {
+  const byId = new Map<string, MessageView>();
+  for (const row of rows) byId.set(row.id, { ...byId.get(row.id), ...row });
+  return [...byId.values()].sort((a, b) => position(b.cursor).seq - position(a.cursor).seq);
+}

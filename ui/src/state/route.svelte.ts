@@ -1,0 +1,39 @@
+/** Where the person is: kept in the address's fragment, so that the browser's Back works and a message has an address. */
+import type { View } from "../protocol";
+
+export type Place = "inbox" | "compose" | "people" | "settings";
+export interface At {
+  place: Place;
+  /** The open message, in the inbox. */
+  message?: string;
+}
+
+const PLACES: readonly string[] = ["inbox", "compose", "people", "settings"] satisfies Place[];
+
+export function parse(hash: string): At {
+  const [place, id] = hash.replace(/^#\/?/, "").split("/");
+  if (place === "message" && id !== undefined && /^[A-Za-z0-9]{12}$/.test(id)) return { place: "inbox", message: id };
+  return { place: PLACES.includes(place ?? "") ? (place as Place) : "inbox" };
+}
+
+export function href(at: At): string {
+  return at.message === undefined ? `#/${at.place}` : `#/message/${at.message}`;
+}
+
+class Route {
+  at = $state<At>(parse(globalThis.location?.hash ?? ""));
+
+  constructor() {
+    globalThis.addEventListener?.("hashchange", () => (this.at = parse(location.hash)));
+  }
+
+  go(at: At): void {
+    location.hash = href(at);
+  }
+
+  show(view: View): void {
+    this.go(view.view === "message" ? { place: "inbox", message: view.id } : { place: view.view });
+  }
+}
+
+export const route = new Route();

@@ -1,0 +1,98 @@
+/** What people read: the locale files, in the language of now. Switching takes effect at once, everywhere. */
+import en from "../locales/en.json";
+import zhCN from "../locales/zh-CN.json";
+import type { Language } from "../protocol";
+
+type Keys<T, P extends string = ""> = { [K in keyof T & string]: T[K] extends string ? `${P}${K}` : Keys<T[K], `${P}${K}.`> }[keyof T & string];
+type Plurals<T, P extends string = ""> = {
+  [K in keyof T & string]: T[K] extends string ? never : T[K] extends { one: string; other: string } ? `${P}${K}` : Plurals<T[K], `${P}${K}.`>;
+}[keyof T & string];
+
+/** Every sentence there is. */
+export type Key = Keys<typeof en>;
+/** Every sentence that comes as `.one` and `.other`. */
+export type PluralKey = Plurals<typeof en>;
+export type Values = Record<string, string | number>;
+export type Spoken = Exclude<Language, "system">;
+
+export function flatten(tree: object, prefix = "", into = new Map<string, string>()): Map<string, string> {
+  for (const [name, value] of Object.entries(tree)) {
+    if (typeof value === "string") into.set(prefix + name, value);
+    else flatten(value as object, `${prefix}${name}.`, into);
+  }
+  return into;
+}
+
+const texts: Record<Spoken, Map<string, string>> = { en: flatten(en), "zh-CN": flatten(zhCN) };
+
+function systemLanguage(): Spoken {
+  const wanted = globalThis.navigator?.languages ?? [];
+  for (const language of wanted) {
+    if (/^zh\b/i.test(language)) return "zh-CN";
+    if (/^en\b/i.test(language)) return "en";
+  }
+  return "en";
+}
+
+class I18n {
+  chosen = $state<Language>("system");
+  #system = $state<Spoken>(systemLanguage());
+
+  constructor() {
+    globalThis.addEventListener?.("languagechange", () => (this.#system = systemLanguage()));
+  }
+
+  get language(): Spoken {
+    return this.chosen === "system" ? this.#system : this.chosen;
+  }
+}
+
+export const i18n = new I18n();
+
+export function t(key: Key, values: Values = {}): string {
+  return fill(texts[i18n.language].get(key) ?? texts.en.get(key) ?? key, values);
+}
+
+export function plural(key: PluralKey, count: number, values: Values = {}): string {
+  const form = new Intl.PluralRules(i18n.language).select(count) === "one" ? "one" : "other";
+  return t(`${key}.${form}` as Key, { count: number(count), ...values });
+}
+
+export function number(value: number): string {
+  return new Intl.NumberFormat(i18n.language).format(value);
+}
+
+/** One pass: braces inside a value (a message's title) are text, not a placeholder. */
+function fill(text: string, values: Values): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole));
+}
+
+const DAY_MS = 86_400_000;
+
+/** As short as it can be without being unclear: today 14:05, yesterday 09:12, 3 Mar 14:05, 3 Mar 2024 14:05. */
+export function moment(at: number, now = Date.now()): string {
+  const date = new Date(at);
+  const time = new Intl.DateTimeFormat(i18n.language, { hour: "2-digit", minute: "2-digit", hour12: false }).format(date);
+  const today = new Date(now);
+  const days = Math.round((midnight(today) - midnight(date)) / DAY_MS);
+  if (days === 0) return t("time.today", { time });
+  if (days === 1) return t("time.yesterday", { time });
+  const sameYear = date.getFullYear() === today.getFullYear();
+  const day = new Intl.DateTimeFormat(i18n.language, { month: "short", day: "numeric", ...(sameYear ? {} : { year: "numeric" }) }).format(date);
+  return `${day} ${time}`;
+}
+
+/** For a column of times: the hour today, the day before that. */
+export function brief(at: number, now = Date.now()): string {
+  const date = new Date(at);
+  const today = midnight(new Date(now)) === midnight(date);
+  return new Intl.DateTimeFormat(i18n.language, today ? { hour: "2-digit", minute: "2-digit", hour12: false } : { month: "short", day: "numeric" }).format(date);
+}
+
+export function exact(at: number): string {
+  return new Intl.DateTimeFormat(i18n.language, { dateStyle: "full", timeStyle: "medium" }).format(new Date(at));
+}
+
+function midnight(date: Date): number {
+  return new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
+}
