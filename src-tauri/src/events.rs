@@ -56,7 +56,10 @@ fn take(app: &AppHandle, event: &ResidentEvent) {
                 return;
             }
         }
-        ResidentEvent::Settings(settings) => bridge.set_language(settings),
+        ResidentEvent::Settings(settings) => {
+            bridge.set_language(settings);
+            window::retitle(app);
+        }
         _ => {}
     }
     tell(app, event);

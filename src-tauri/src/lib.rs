@@ -62,8 +62,10 @@ pub fn run() -> ExitCode {
 
 fn show(resident: resident::Resident) -> tauri::Result<i32> {
     let resident::Resident { client, events, settings, paths, lock } = resident;
-    let app = tauri::Builder::default()
-        .plugin(tauri_plugin_dialog::init())
+    let builder = tauri::Builder::default();
+    #[cfg(not(target_os = "linux"))]
+    let builder = builder.plugin(tauri_plugin_dialog::init());
+    let app = builder
         .manage(Bridge::new(client.clone(), &settings))
         .invoke_handler(tauri::generate_handler![bridge::call])
         .setup(move |app| {

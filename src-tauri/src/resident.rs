@@ -3,6 +3,7 @@
 use std::{
     env,
     fs::{File, TryLockError},
+    time::Duration,
 };
 
 use tocsin_control::{Client, Error, Events, Paths};
@@ -34,7 +35,7 @@ pub struct Resident {
 pub async fn start() -> Result<Start, Error> {
     let paths = Paths::resolve(None)?;
     let client = tocsin_control::ensure_resident(&tocsin_control::find_resident()?, &paths).await?;
-    let Some(lock) = lock(&paths)? else {
+    let Some(lock) = take_lock(&paths).await? else {
         // Handed on, so that the window may come to the front on Wayland.
         let activation_token =
             env::var("XDG_ACTIVATION_TOKEN").or_else(|_| env::var("DESKTOP_STARTUP_ID")).ok();
@@ -50,7 +51,20 @@ pub async fn start() -> Result<Start, Error> {
     Ok(Start::Here(Box::new(Resident { client, events, settings, paths, lock })))
 }
 
-/// The lock of the window, or `None` when another process has it.
+/// The lock of the window, or `None` when another process keeps it. The resident tries it for a moment to see whether
+/// there is a window: one that starts in that very moment must not take the resident for a window and end.
+async fn take_lock(paths: &Paths) -> Result<Option<File>, Error> {
+    const TRIES: u32 = 4;
+    const BETWEEN: Duration = Duration::from_millis(10);
+    for _ in 1..TRIES {
+        if let Some(file) = lock(paths)? {
+            return Ok(Some(file));
+        }
+        tokio::time::sleep(BETWEEN).await;
+    }
+    lock(paths)
+}
+
 fn lock(paths: &Paths) -> Result<Option<File>, Error> {
     paths.prepare_runtime()?;
     let path = paths.runtime.join("window.lock");

@@ -6,6 +6,8 @@ use tauri::{
 };
 use tocsin_control::Paths;
 
+use crate::bridge::Bridge;
+
 /// Label of the only window; the capability names it.
 pub const LABEL: &str = "main";
 
@@ -17,7 +19,7 @@ const LEAST_SIZE: (f64, f64) = (360.0, 420.0);
 /// Opens it. It becomes visible when the page is loaded: no white rectangle meanwhile.
 pub fn open(app: &AppHandle, paths: &Paths) -> tauri::Result<()> {
     WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App("desktop.html".into()))
-        .title("Tocsin")
+        .title(app.state::<Bridge>().locale().t("dialog.title", &[]))
         .inner_size(SIZE.0, SIZE.1)
         .min_inner_size(LEAST_SIZE.0, LEAST_SIZE.1)
         .visible(false)
@@ -44,6 +46,14 @@ fn is_own(url: &Url) -> bool {
         // What Windows calls it.
         ("http" | "https", Some("tauri.localhost")) => url.port().is_none(),
         _ => false,
+    }
+}
+
+/// Titles it in the language of now.
+pub fn retitle(app: &AppHandle) {
+    if let Some(window) = app.get_webview_window(LABEL) {
+        // An old title does no harm.
+        let _ = window.set_title(&app.state::<Bridge>().locale().t("dialog.title", &[]));
     }
 }
 

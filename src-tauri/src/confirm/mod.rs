@@ -1,36 +1,45 @@
 //! Native dialogs: what a script in the webview cannot press.
 
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod other;
+
 use serde_json::Value;
-use tauri::{AppHandle, Manager as _};
-use tauri_plugin_dialog::{DialogExt as _, MessageDialogButtons, MessageDialogKind};
+use tauri::AppHandle;
 use tocsin_locale::Locale;
 use tocsin_protocol::control::Language;
 
-use crate::window;
+#[cfg(target_os = "linux")]
+use self::linux as native;
+#[cfg(not(target_os = "linux"))]
+use self::other as native;
 
 /// Longest name that a dialog shows: a longer one could push the question out of sight.
 const NAME_CHARACTERS: usize = 80;
 
+/// What a dialog shows.
+struct Question {
+    title: String,
+    text: String,
+    allow: String,
+    cancel: String,
+}
+
 /// Asks the person whether a request of `CONFIRMED_ROUTES` may go on. A dialog that cannot be shown is a no.
 pub async fn ask(app: &AppHandle, locale: &Locale, path: &str, body: Option<&str>) -> bool {
-    let mut dialog = app
-        .dialog()
-        .message(question(locale, path, body))
-        .title(locale.t("dialog.title", &[]))
-        .kind(MessageDialogKind::Warning)
-        .buttons(MessageDialogButtons::OkCancelCustom(
-            locale.t("dialog.allow", &[]),
-            locale.t("dialog.cancel", &[]),
-        ));
-    if let Some(parent) = app.get_webview_window(window::LABEL) {
-        dialog = dialog.parent(&parent);
-    }
+    let question = Question {
+        title: locale.t("dialog.title", &[]),
+        text: question(locale, path, body),
+        allow: locale.t("dialog.allow", &[]),
+        cancel: locale.t("dialog.cancel", &[]),
+    };
     let (answer, answered) = tokio::sync::oneshot::channel();
-    dialog.show(move |yes| {
-        // Nobody waits any more when the window was closed meanwhile.
+    let shown = native::ask(app, question, move |yes| {
+        // Nobody waits any more when the page was reloaded meanwhile.
         let _ = answer.send(yes);
     });
-    answered.await.unwrap_or(false)
+    shown.is_ok() && answered.await.unwrap_or(false)
 }
 
 /// What the dialog says. The name comes from the page: its control characters are left out, so that it cannot write
@@ -52,30 +61,7 @@ fn question(locale: &Locale, path: &str, body: Option<&str>) -> String {
 /// Says why there is no window, before there is any.
 pub fn tell_failure(reason: &str) {
     let locale = Locale::new(Language::System, &tocsin_locale::system_language());
-    let text = locale.t("dialog.noResident", &[("reason", reason)]);
-    let title = locale.t("dialog.title", &[]);
-    #[cfg(target_os = "linux")]
-    tell(&title, &text);
-    #[cfg(not(target_os = "linux"))]
-    let _ = (title, text);
-}
-
-#[cfg(target_os = "linux")]
-fn tell(title: &str, text: &str) {
-    use gtk::prelude::*;
-    // No display: the terminal has the sentence.
-    if gtk::init().is_err() {
-        return;
-    }
-    let dialog = gtk::MessageDialog::new(
-        None::<&gtk::Window>,
-        gtk::DialogFlags::empty(),
-        gtk::MessageType::Error,
-        gtk::ButtonsType::Close,
-        text,
-    );
-    dialog.set_title(title);
-    dialog.run();
+    native::tell(&locale.t("dialog.title", &[]), &locale.t("dialog.noResident", &[("reason", reason)]));
 }
 
 #[cfg(test)]
