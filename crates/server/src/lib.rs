@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod routes;
 mod state;
 pub mod stream;
+pub mod upkeep;
 
 pub use config::Config;
 pub use error::Failure;

@@ -5,7 +5,16 @@ use std::{ops::Deref, sync::Arc};
 use tocsin_store::{Clock, Store};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Config, acks::Acks, auth::Credentials, hub::Hub, metrics::Metrics};
+use crate::{
+    Config,
+    acks::Acks,
+    auth::Credentials,
+    hub::Hub,
+    metrics::Metrics,
+    routes::{Pace, Ready},
+    stream::{poll::Pollers, start::Rebirths},
+    upkeep,
+};
 
 /// Cheap to clone; one per server.
 #[derive(Clone)]
@@ -23,13 +32,25 @@ pub struct Parts {
     pub acks: Acks,
     /// Who presents which secret, remembered until the log says otherwise.
     pub credentials: Arc<Credentials>,
+    /// How fast one token may publish.
+    pub pace: Pace,
+    /// Whether the store could store when it was asked last.
+    pub ready: Ready,
+    /// When a client last made the log begin a new life.
+    pub rebirths: Rebirths,
+    /// Who polls, and how often they are told to.
+    pub pollers: Pollers,
     /// Counters for `/metrics`.
     pub metrics: Metrics,
     /// Wall clock.
     pub clock: Clock,
     /// Cancelled when the server is to end; every stream watches it.
     pub shutdown: CancellationToken,
-    /// Everything that must end before the server has ended.
+    /// Connections and their streams: end first.
+    pub connections: TaskTracker,
+    /// Cancelled when the drain deadline has passed: what is still open is dropped.
+    pub cut: CancellationToken,
+    /// Everything else that must end before the server has ended.
     pub tasks: TaskTracker,
 }
 
@@ -48,8 +69,29 @@ impl AppState {
         let tasks = TaskTracker::new();
         let metrics = Metrics::default();
         let credentials = Arc::new(Credentials::new(store.clone(), &config, clock.clone()));
-        let hub = Hub::start(&store, &credentials, &config.streams, &shutdown, &tasks).await?;
-        let acks = Acks::start(store.clone(), config.streams.ack_window, shutdown.clone(), &tasks);
-        Ok(Self(Arc::new(Parts { config, store, hub, acks, credentials, metrics, clock, shutdown, tasks })))
+        let hub = Hub::start(&store, &credentials, &config.streams, &metrics, &shutdown, &tasks).await?;
+        let acks =
+            Acks::start(store.clone(), config.streams.ack_window, metrics.clone(), shutdown.clone(), &tasks);
+        tasks.spawn(upkeep::run(store.clone(), metrics.clone(), config.prune_every, shutdown.clone()));
+        let (pace, ready) = (Pace::new(&config.rates), Ready::default());
+        let (rebirths, pollers) = (Rebirths::default(), Pollers::new(config.streams.poll_budget_qps));
+        let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
+        Ok(Self(Arc::new(Parts {
+            config,
+            store,
+            hub,
+            acks,
+            credentials,
+            pace,
+            ready,
+            rebirths,
+            pollers,
+            metrics,
+            clock,
+            shutdown,
+            connections,
+            cut,
+            tasks,
+        })))
     }
 }

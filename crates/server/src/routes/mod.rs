@@ -1,14 +1,96 @@
-//! Every route, a file per noun.
+//! Every route, a file per noun. Who may use which is in [`crate::guard::table`].
 
-use axum::{Router, middleware::from_fn_with_state};
+mod ack;
+pub mod check;
+mod devices;
+mod health;
+pub mod hooks;
+mod input;
+mod invites;
+mod me;
+mod messages;
+pub mod openapi;
+mod pace;
+mod publish;
+mod session;
+mod tickets;
+mod tokens;
+mod topics;
+mod users;
+
+use axum::{
+    Router,
+    http::{Method, Uri},
+    middleware::from_fn_with_state,
+    routing::{delete, get, patch, post, put},
+};
+use tocsin_protocol::Code;
+
+pub use health::Ready;
+pub use pace::Pace;
 
 use crate::{
-    AppState,
+    AppState, Failure,
     guard::{Guard, guard},
     stream,
 };
 
 /// All routes, with their guards.
 pub fn router(state: AppState) -> Router {
-    Router::new().merge(stream::router()).layer(from_fn_with_state(Guard::new(state.clone()), guard)).with_state(state)
+    Router::new()
+        .merge(stream::router())
+        .merge(of_messages())
+        .merge(of_people())
+        .merge(of_access())
+        .merge(of_operation())
+        .fallback(nothing)
+        .layer(from_fn_with_state(Guard::new(state.clone()), guard))
+        .with_state(state)
+}
+
+fn of_messages() -> Router<AppState> {
+    Router::new()
+        .route("/v1/messages", post(publish::publish).get(messages::list))
+        .route("/v1/messages/{id}", get(messages::one))
+        .route("/v1/messages/{id}/receipt", get(messages::receipt))
+        .route("/v1/messages/{id}/read", post(messages::read))
+        .route("/v1/messages/{id}/acknowledge", post(messages::acknowledge))
+        .route("/v1/ack", post(ack::ack))
+        .route("/v1/hooks/alertmanager/{topic}", post(hooks::alertmanager::hook))
+}
+
+fn of_people() -> Router<AppState> {
+    Router::new()
+        .route("/v1/me", get(me::me))
+        .route("/v1/users", get(users::list).post(users::add))
+        .route("/v1/users/{name}", patch(users::change).delete(users::remove))
+        .route("/v1/topics", get(topics::list).post(topics::add))
+        .route("/v1/topics/{name}", patch(topics::change).delete(topics::remove))
+        .route("/v1/topics/{name}/members", get(topics::members))
+        .route("/v1/topics/{name}/members/{user}", put(topics::join).delete(topics::leave))
+        .route("/v1/devices", get(devices::list))
+        .route("/v1/devices/{name}/filter", put(devices::filter))
+}
+
+fn of_access() -> Router<AppState> {
+    Router::new()
+        .route("/v1/tokens", get(tokens::list).post(tokens::add))
+        .route("/v1/tokens/{id}", delete(tokens::revoke))
+        .route("/v1/tickets", post(tickets::make))
+        .route("/v1/invites", post(invites::make))
+        .route("/v1/join", post(invites::join))
+        .route("/v1/login-codes", post(session::code))
+        .route("/v1/session", post(session::open).delete(session::close))
+}
+
+fn of_operation() -> Router<AppState> {
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::described))
+}
+
+async fn nothing(method: Method, uri: Uri) -> Failure {
+    Failure::new(Code::NotFound, format!("there is nothing at {method} {}", uri.path())).hint("/openapi.json lists every route")
 }

@@ -1,0 +1,190 @@
+//! What a person reads of a group of alerts: a title, a list of bounded length, a priority, a link.
+
+use std::fmt::Write;
+
+use tocsin_protocol::{
+    Priority,
+    limits::{BODY_BYTES, TITLE_BYTES, URL_BYTES},
+};
+
+use super::payload::{Alert, Labels, Notification, Status};
+use crate::routes::check::is_web_url;
+
+/// Left free at the end of the list for "and N more".
+const REST_BYTES: usize = 64;
+/// One alert's line, bytes: a summary and a few labels.
+const LINE_BYTES: usize = 512;
+
+/// `[FIRING:2] HighLoad (node-1)`, as people know it from Alertmanager's own mails.
+pub fn title(group: &Notification) -> String {
+    let named = |labels: &Labels| labels.get("alertname").cloned();
+    let name = named(&group.common_labels)
+        .or_else(|| named(&group.group_labels))
+        .or_else(|| group.alerts.first().and_then(|alert| named(&alert.labels)))
+        .unwrap_or_else(|| "Alert".into());
+    let summary = group.common_annotations.get("summary").filter(|text| !text.trim().is_empty());
+    let (word, count) = match group.status {
+        Status::Firing => ("FIRING", firing(group)),
+        Status::Resolved => ("RESOLVED", group.alerts.len()),
+    };
+    let head = if count == 1 && group.truncated_alerts == 0 {
+        format!("[{word}] {name}")
+    } else {
+        format!("[{word}:{}] {name}", count as u64 + group.truncated_alerts)
+    };
+    let title = summary.map_or(head.clone(), |summary| format!("{head}: {}", one_line(summary)));
+    clip(&title, TITLE_BYTES)
+}
+
+/// A Markdown list of the alerts, firing ones first, within the limit of a body.
+pub fn body(group: &Notification) -> String {
+    let mut body = String::new();
+    if let Some(text) = group.common_annotations.get("description").or_else(|| group.common_annotations.get("message")) {
+        let text = clip(text.trim(), BODY_BYTES / 4);
+        if !text.is_empty() {
+            _ = write!(body, "{}\n\n", escape(&text));
+        }
+    }
+    let mut alerts: Vec<&Alert> = group.alerts.iter().collect();
+    alerts.sort_by_key(|alert| alert.status == Status::Resolved);
+    let mut listed = 0;
+    for alert in alerts {
+        let line = line(group, alert);
+        if body.len() + line.len() + REST_BYTES > BODY_BYTES {
+            break;
+        }
+        body.push_str(&line);
+        listed += 1;
+    }
+    let more = (group.alerts.len() - listed) as u64 + group.truncated_alerts;
+    if more > 0 {
+        _ = write!(body, "\n… and {more} more");
+    }
+    if body.trim().is_empty() { group.status.as_str().into() } else { body.trim_end().into() }
+}
+
+fn line(group: &Notification, alert: &Alert) -> String {
+    let own = |name: &str| alert.annotations.get(name).filter(|_| !group.common_annotations.contains_key(name));
+    let said = own("summary").or_else(|| own("description")).or_else(|| own("message"));
+    // What distinguishes this alert from the others of the group.
+    let labels: Vec<String> = alert
+        .labels
+        .iter()
+        .filter(|(name, _)| !group.common_labels.contains_key(*name) || group.alerts.len() == 1)
+        .filter(|(name, _)| *name != "alertname" || said.is_none())
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let mark = if alert.status == Status::Resolved && group.status == Status::Firing { "resolved: " } else { "" };
+    let text = match (said, labels.is_empty()) {
+        (Some(said), true) => one_line(said),
+        (Some(said), false) => format!("{} ({})", one_line(said), labels.join(", ")),
+        (None, false) => labels.join(", "),
+        (None, true) => alert.labels.get("alertname").cloned().unwrap_or_else(|| alert.fingerprint.clone()),
+    };
+    format!("- {mark}{}\n", escape(&clip(&text, LINE_BYTES)))
+}
+
+/// Severity as people configure it; the highest of all firing alerts, so that a group with one critical is critical.
+pub fn priority(group: &Notification) -> Priority {
+    let of = |labels: &Labels| labels.get("severity").or_else(|| labels.get("priority")).map(|text| severity(text));
+    let alerts = group.alerts.iter().filter(|alert| alert.status == group.status).filter_map(|alert| of(&alert.labels));
+    let most = alerts.max().or_else(|| of(&group.common_labels)).or_else(|| of(&group.group_labels)).unwrap_or(3);
+    Priority::try_from(most).unwrap_or_default()
+}
+
+fn severity(text: &str) -> u8 {
+    match text.to_ascii_lowercase().as_str() {
+        "critical" | "page" | "emergency" | "disaster" => 5,
+        "warning" | "error" | "high" | "major" => 4,
+        "info" | "informational" | "low" | "none" => 2,
+        _ => 3,
+    }
+}
+
+/// Where a click leads: the rule of a single alert, else Alertmanager's page.
+pub fn click(group: &Notification) -> Option<String> {
+    let single = match group.alerts.as_slice() {
+        [alert] => Some(&alert.generator_url),
+        _ => None,
+    };
+    single.into_iter().chain([&group.external_url]).find(|url| url.len() <= URL_BYTES && is_web_url(url)).cloned()
+}
+
+fn firing(group: &Notification) -> usize {
+    group.alerts.iter().filter(|alert| alert.status == Status::Firing).count()
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Label values are data, not Markdown: `node_load1*` must not become italic, nor a value a link.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars().filter(|c| *c != '\0') {
+        if matches!(c, '\\' | '*' | '_' | '`' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+/// At most so many bytes, cut at a character, with a mark that something is missing.
+fn clip(text: &str, bytes_most: usize) -> String {
+    let text: String = text.chars().filter(|c| *c != '\0').collect();
+    if text.len() <= bytes_most {
+        return text;
+    }
+    let mut end = bytes_most.saturating_sub('…'.len_utf8());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(json: serde_json::Value) -> Notification {
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn alert(n: usize) -> serde_json::Value {
+        serde_json::json!({"status": "firing", "labels": {"alertname": "HighLoad", "instance": format!("node_{n}"), "severity": "warning"},
+            "annotations": {"summary": "x".repeat(300)}, "fingerprint": format!("{n:016x}")})
+    }
+
+    #[test]
+    fn a_long_list_ends_with_how_many_more() {
+        let alerts: Vec<_> = (0..500).map(alert).collect();
+        let group = group(serde_json::json!({"version": "4", "groupKey": "g", "status": "firing", "truncatedAlerts": 7,
+            "commonLabels": {"alertname": "HighLoad"}, "alerts": alerts}));
+        let body = body(&group);
+        assert!(body.len() <= BODY_BYTES);
+        let listed = body.lines().filter(|line| line.starts_with("- ")).count();
+        assert!(body.ends_with(&format!("… and {} more", 507 - listed)), "{}", &body[body.len() - 40..]);
+        assert_eq!(title(&group), "[FIRING:507] HighLoad");
+        assert_eq!(priority(&group).get(), 4);
+    }
+
+    #[test]
+    fn a_single_alert_says_what_it_is_about() {
+        let mut one = alert(1);
+        one["annotations"] = serde_json::json!({"summary": "load is *high*"});
+        one["generatorURL"] = "http://prom.example/graph".into();
+        let common = serde_json::json!({"alertname": "HighLoad", "severity": "critical"});
+        let group = group(serde_json::json!({"version": "4", "groupKey": "g", "status": "firing", "externalURL": "javascript:alert(1)",
+            "commonLabels": common, "commonAnnotations": {"summary": "load is *high*"}, "alerts": [one]}));
+        assert_eq!(title(&group), "[FIRING] HighLoad: load is *high*");
+        assert!(body(&group).contains("instance=node\\_1"), "{}", body(&group));
+        assert_eq!(click(&group).as_deref(), Some("http://prom.example/graph"));
+    }
+
+    #[test]
+    fn a_cut_stays_text() {
+        assert_eq!(clip("äöü", 5), "ä…");
+        assert_eq!(clip("a\0b", 5), "ab");
+    }
+}

@@ -1,0 +1,3 @@
+//! What other programs post of their own accord, in their own dialect.
+
+pub mod alertmanager;
