@@ -1,0 +1,68 @@
+//! What was sent to one device, so that an acknowledgement that comes by another way than the stream (`POST /v1/ack`,
+//! the next poll's cursor) covers no more than that.
+
+use std::sync::{Mutex, PoisonError};
+
+use tocsin_protocol::Seq;
+
+/// What was sent to one device.
+#[derive(Debug, Default)]
+pub struct Mark {
+    sent: Mutex<Sent>,
+}
+
+/// A device's stretch of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Streams that are open now.
+    pub streams: u32,
+    /// Where the stream began; of several open at once the earliest. `None`: none since this server started.
+    pub from: Option<Seq>,
+    /// Everything up to here has been sent.
+    pub upto: Seq,
+    /// The last message among it; 0: none.
+    pub message: Seq,
+}
+
+impl Mark {
+    /// As it is now.
+    pub fn get(&self) -> Sent {
+        *self.lock()
+    }
+
+    /// A stream begins after `from`.
+    pub(super) fn open(&self, from: Seq) {
+        let mut sent = self.lock();
+        sent.from = Some(match sent.from {
+            Some(earlier) if sent.streams > 0 => earlier.min(from),
+            _ => from,
+        });
+        sent.streams += 1;
+        sent.upto = sent.upto.max(from);
+    }
+
+    pub(super) fn close(&self) {
+        let mut sent = self.lock();
+        sent.streams = sent.streams.saturating_sub(1);
+    }
+
+    /// Everything up to `seq` was sent; the last message among it, if there was one.
+    pub fn sent(&self, seq: Seq, message: Option<Seq>) {
+        let mut sent = self.lock();
+        sent.upto = sent.upto.max(seq);
+        sent.message = sent.message.max(message.unwrap_or(0));
+    }
+
+    /// A polling client begins a stretch after `from`; the one before it is acknowledged.
+    pub fn restart(&self, from: Seq) {
+        let mut sent = self.lock();
+        if sent.streams == 0 {
+            sent.from = Some(from);
+        }
+        sent.upto = sent.upto.max(from);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Sent> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,283 @@
+//! `GET /poll`: for scripts, and for clients whose proxy breaks everything else.
+//!
+//! - With `?cursor=`: what comes after it, and everything up to it is acknowledged, also when the answer is 304.
+//! - Without: the next messages are claimed, once each, and count as sent. If the answer is not written whole the claim
+//!   is undone.
+//! - `?user_id=` must be one's own; an administrator who names somebody else looks and takes nothing.
+//! - `?wait=` holds the answer until there is something to say.
+
+mod body;
+mod pollers;
+
+use std::time::Duration;
+
+use axum::{
+    RequestPartsExt,
+    body::Body,
+    extract::{FromRequestParts, Query, Request, State},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+    },
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use tocsin_protocol::{Code, Cursor, Poll, Reset, Role, Seq, limits};
+use tocsin_store::{AckRange, InboxQuery, OwedItem};
+use tokio::time::Instant;
+
+use self::body::Revocable;
+pub use self::pollers::Pollers;
+use super::{
+    opening::Opening,
+    start::{Start, start},
+};
+use crate::{
+    AppState, Failure,
+    hub::{Gulp, Link, Refused, Word},
+    listen::Undo,
+    metrics::Transport,
+};
+
+/// Seconds after which a refused poll may come again.
+const REFUSED_RETRY_S: u64 = 5;
+
+#[derive(Debug, Deserialize)]
+struct Asked {
+    user_id: Option<String>,
+    /// Seconds.
+    wait: Option<u64>,
+}
+
+/// One poll.
+struct Polling {
+    state: AppState,
+    opening: Opening,
+    wait: Duration,
+    if_none_match: Option<String>,
+}
+
+/// `GET /poll`.
+pub async fn poll(State(state): State<AppState>, request: Request) -> Result<Response, Failure> {
+    let (mut parts, _) = request.into_parts();
+    let opening = Opening::from_request_parts(&mut parts, &state).await?;
+    let Query(asked) = parts
+        .extract::<Query<Asked>>()
+        .await
+        .map_err(|error| Failure::new(Code::BadRequest, error.body_text()))?;
+    let if_none_match =
+        parts.headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let wait = Duration::from_secs(asked.wait.unwrap_or(0)).min(state.config.streams.poll_wait);
+    let other = asked.user_id.filter(|user| *user != opening.name);
+    let polling = Polling { state, opening, wait, if_none_match };
+    match other {
+        Some(user) => polling.peek(&user).await,
+        None if polling.opening.cursor.is_some() => polling.follow().await,
+        None => polling.claim().await,
+    }
+}
+
+impl Polling {
+    /// What comes after a cursor.
+    async fn follow(self) -> Result<Response, Failure> {
+        let deadline = Instant::now() + self.wait;
+        let start =
+            start(&self.state, self.opening.user, &self.opening.device, self.opening.cursor.as_ref()).await?;
+        if start.reset.is_none() {
+            self.acknowledge(&start);
+        }
+        let mark = self.state.hub.mark(start.device.id);
+        let link = self.enter(&start)?;
+        let gate = link.gate();
+        let mut upto = gate.open(start.at, start.device.filter.clone()).max(start.head);
+        let page = self.state.config.streams.page;
+        let replay = loop {
+            let replay = self.state.store.replay(start.device.id, start.at, upto, page).await?;
+            if !replay.items.is_empty() || start.reset.is_some() || !woken(&link, deadline).await {
+                break replay;
+            }
+            upto = *self.state.store.head().borrow();
+        };
+        let last = replay.items.last().map(seq_of);
+        let message = replay.items.iter().rev().find(|item| matches!(item, OwedItem::Message(_))).map(seq_of);
+        mark.restart(start.at);
+        mark.sent(replay.reached, message);
+        let newest = Cursor::new(start.epoch.clone(), last.unwrap_or(start.at));
+        if last.is_none() && start.reset.is_none() && self.knows(&newest) {
+            let headers = self.headers(&start, self.if_none_match.as_deref().unwrap_or_default());
+            return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+        }
+        let headers = self.headers(&start, &format!("\"{newest}\""));
+        let more = replay.reached < upto;
+        let answer =
+            answer(replay.items, Cursor::new(start.epoch.clone(), replay.reached), more, start.reset);
+        self.count(answer.messages.len());
+        Ok((headers, axum::Json(answer)).into_response())
+    }
+
+    /// Everything up to the cursor is on the device: its poll before began at `from`.
+    fn acknowledge(&self, start: &Start) {
+        let sent = self.state.hub.mark(start.device.id).get();
+        let (from, upto) = match sent.from {
+            // Nothing that could be acknowledged was sent since.
+            Some(from) if sent.message <= from.max(start.acked) => return,
+            Some(from) => (from.min(start.at), sent.upto),
+            // This server did not send it: what a crash took is acknowledged again.
+            None => (start.acked, start.at),
+        };
+        let to = start.at.min(upto);
+        if from < to {
+            let range = AckRange { device: start.device.id, from, to, at: (self.state.clock)() };
+            self.state.acks.book(Some(range), Vec::new());
+        }
+    }
+
+    /// The client has everything up to `newest`, by its own word.
+    fn knows(&self, newest: &Cursor) -> bool {
+        self.if_none_match.iter().flat_map(|list| list.split(',')).any(|tag| {
+            let tag = tag.trim();
+            let known: Option<Cursor> = tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"').parse().ok();
+            // Nothing is owed after `newest`, so a tag of before it names the newest owed, too.
+            known.is_some_and(|known| known.epoch == newest.epoch && known.seq <= newest.seq)
+        })
+    }
+
+    /// The next messages, for a client that keeps no cursor.
+    async fn claim(self) -> Result<Response, Failure> {
+        let deadline = Instant::now() + self.wait;
+        let start = start(&self.state, self.opening.user, &self.opening.device, None).await?;
+        let link = self.enter(&start)?;
+        let applied = link.gate().open(start.head, start.device.filter.clone());
+        debug_assert!(applied <= *self.state.store.head().borrow(), "the hub follows the store");
+        let claim = loop {
+            let claim = self.state.store.claim(start.device.id, self.state.config.streams.page).await?;
+            if !claim.messages.is_empty() || !woken(&link, deadline).await {
+                break claim;
+            }
+        };
+        let cursor = Cursor::new(start.epoch.clone(), claim.upto);
+        let newest = claim.messages.last().map_or_else(|| cursor.clone(), |message| message.cursor.clone());
+        let mut headers = self.headers(&start, &format!("\"{newest}\""));
+        self.count(claim.messages.len());
+        let nothing = claim.messages.is_empty();
+        let undo = claim.id;
+        let answer =
+            Poll { messages: claim.messages, states: Vec::new(), cursor, more: claim.more, reset: None };
+        if nothing {
+            return Ok((headers, axum::Json(answer)).into_response());
+        }
+        let bytes =
+            serde_json::to_vec(&answer).map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_LENGTH, bytes.len().into());
+        let body = Revocable::new(bytes.into(), self.take_back(undo), self.opening.wire.clone());
+        Ok((headers, Body::new(body)).into_response())
+    }
+
+    fn take_back(&self, claim: u64) -> Undo {
+        let (store, tasks) = (self.state.store.clone(), self.state.tasks.clone());
+        Undo::new(move || {
+            // Dropped with the runtime: the claim stands, which the receipt shows as `sent`, not as received.
+            let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+            tasks.spawn_on(
+                async move {
+                    if let Err(error) = store.undo_claim(claim).await {
+                        tracing::warn!(%error, "a batch that was not fully written could not be taken back");
+                    }
+                },
+                &runtime,
+            );
+        })
+    }
+
+    /// What somebody else has not read yet; nothing changes by it.
+    async fn peek(self, user: &str) -> Result<Response, Failure> {
+        let (_, _, role) = self.opening.identity.user()?;
+        if role != Role::Admin {
+            return Err(Failure::new(Code::Forbidden, "user_id is somebody else")
+                .hint("leave it out, or use your own name"));
+        }
+        let (id, _) = self.state.store.user(user).await?;
+        let query = InboxQuery { limit: limits::PAGE_MOST, unread: true, ..InboxQuery::default() };
+        let head = Cursor::new(self.state.store.epoch(), *self.state.store.head().borrow());
+        let page = self.state.store.inbox(id, query).await?;
+        let after = self
+            .opening
+            .cursor
+            .as_ref()
+            .filter(|cursor| cursor.epoch == head.epoch)
+            .map_or(0, |cursor| cursor.seq);
+        let mut messages: Vec<_> = page
+            .items
+            .into_iter()
+            .map(|view| view.message)
+            .filter(|message| message.cursor.seq > after)
+            .collect();
+        messages.reverse();
+        let answer =
+            Poll { messages, states: Vec::new(), cursor: head, more: page.next.is_some(), reset: None };
+        Ok((caching(), axum::Json(answer)).into_response())
+    }
+
+    /// A place in the hub, to be woken.
+    fn enter(&self, start: &Start) -> Result<Link, Failure> {
+        let who = self.opening.who(start.device.id, Transport::Poll);
+        self.state.hub.enter(who, start.at, None).map_err(|refused| {
+            let why = match refused {
+                Refused::TooMany => "too many streams of this person",
+                Refused::GoingAway => "the server is going away",
+            };
+            Failure::new(Code::Busy, why).retry_after(REFUSED_RETRY_S)
+        })
+    }
+
+    fn headers(&self, start: &Start, etag: &str) -> HeaderMap {
+        let mut headers = caching();
+        let seconds = self.state.pollers.interval(start.device.id, Instant::now());
+        headers.insert(HeaderName::from_static("x-poll-interval"), seconds.into());
+        if let Ok(etag) = HeaderValue::from_str(etag) {
+            headers.insert(ETAG, etag);
+        }
+        headers
+    }
+
+    fn count(&self, messages: usize) {
+        if messages > 0 {
+            self.state.metrics.delivered(Transport::Poll, messages as u64);
+        }
+    }
+}
+
+fn caching() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, private"));
+    headers
+}
+
+fn answer(items: Vec<OwedItem>, cursor: Cursor, more: bool, reset: Option<Reset>) -> Poll {
+    let (mut messages, mut states) = (Vec::new(), Vec::new());
+    for item in items {
+        match item {
+            OwedItem::Message(message) => messages.push(*message),
+            OwedItem::State(change) => states.push(change),
+        }
+    }
+    Poll { messages, states, cursor, more, reset }
+}
+
+fn seq_of(item: &OwedItem) -> Seq {
+    match item {
+        OwedItem::Message(message) => message.cursor.seq,
+        OwedItem::State(change) => change.cursor.seq,
+    }
+}
+
+/// Waits for something new; `false` when the time is up or the server is to end.
+async fn woken(link: &Link, deadline: Instant) -> bool {
+    let mut frames = Vec::new();
+    let news = std::future::poll_fn(|cx| {
+        link.poll(cx, true, Gulp { items: usize::MAX, bytes: usize::MAX }, &mut frames)
+    });
+    // A wait of 0 is not a wait, but what is queued already counts.
+    matches!(tokio::time::timeout_at(deadline, news).await, Ok(Word::Frames))
+}

@@ -1,0 +1,128 @@
+//! Where a stream begins: after the cursor, after what its device acknowledged, or with a reset.
+//!
+//! A reset is sent only if the log has another epoch, or if something owed to this person was pruned after its cursor.
+//! It names what was lost and carries a position to go on from: after a new epoch the one that the store knows the device
+//! to have acknowledged (what comes twice is recognised by its id), after pruning the one before the next message that is
+//! still there. Never silence, never a silent replay of everything.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tocsin_protocol::{Cursor, Epoch, Millis, Reset, Seq, stream::ResetReason};
+use tocsin_store::{DeviceRecord, EpochReason, Result, UserId};
+
+use crate::AppState;
+
+/// A client ahead of the log means that the log was put back. Once an hour is often enough to notice that, and too
+/// seldom for a broken client to keep everybody busy with resets.
+const REBIRTH_EVERY_MS: Millis = 3_600_000;
+
+/// When the log last began a new life because of a client.
+#[derive(Debug)]
+pub struct Rebirths(AtomicI64);
+
+impl Default for Rebirths {
+    fn default() -> Self {
+        Self(AtomicI64::new(Millis::MIN))
+    }
+}
+
+impl Rebirths {
+    /// Whether it may now; only one of all who ask at once is told so.
+    fn allowed(&self, now: Millis) -> bool {
+        let last = self.0.load(Ordering::Relaxed);
+        now.saturating_sub(last) >= REBIRTH_EVERY_MS
+            && self.0.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+/// Where a stream begins.
+#[derive(Debug)]
+pub struct Start {
+    /// Whose stream it is.
+    pub device: DeviceRecord,
+    /// The log that positions count in.
+    pub epoch: Epoch,
+    /// The stream begins after this.
+    pub at: Seq,
+    /// To be told first.
+    pub reset: Option<Reset>,
+    /// The log when the device was looked up.
+    pub head: Seq,
+    /// What the store knows to be acknowledged by this device.
+    pub acked: Seq,
+}
+
+impl Start {
+    /// Its position as a cursor.
+    pub fn cursor(&self) -> Cursor {
+        Cursor::new(self.epoch.clone(), self.at)
+    }
+}
+
+/// Looks up the device, and finds out where its stream begins.
+pub async fn start(state: &AppState, user: UserId, device: &str, cursor: Option<&Cursor>) -> Result<Start> {
+    let device = state.store.open_device(user, device).await?;
+    let mut head = *state.store.head().borrow();
+    let mut epoch = state.store.epoch();
+    let stored = device.start.min(head);
+    let (mut at, mut reset) = (stored, None);
+    if let Some(cursor) = cursor {
+        if cursor.epoch == epoch && cursor.seq <= head {
+            (at, reset) = resume(state, &device, &epoch, cursor.seq, head).await?;
+        } else {
+            if cursor.epoch == epoch && state.rebirths.allowed((state.clock)()) {
+                tracing::warn!(cursor = %cursor, head, "a client is ahead of the log: an older copy was put back; all positions are reset");
+                epoch = state.store.new_epoch(EpochReason::ClientAhead).await?;
+                head = *state.store.head().borrow();
+                // Their positions mean nothing any more; they come back and are reset one by one.
+                state.hub.send_away();
+            }
+            at = stored.min(head);
+            reset = Some(Reset {
+                cursor: Cursor::new(epoch.clone(), at),
+                reason: ResetReason::Epoch,
+                lost: 0,
+                lost_since: None,
+            });
+        }
+    }
+    let acked = if device.new { at } else { stored.min(at) };
+    Ok(Start { device, epoch, at, reset, head, acked })
+}
+
+async fn resume(
+    state: &AppState,
+    device: &DeviceRecord,
+    epoch: &Epoch,
+    after: Seq,
+    head: Seq,
+) -> Result<(Seq, Option<Reset>)> {
+    let lost = state.store.lost(device.id, after).await?;
+    if lost.count == 0 {
+        return Ok((after, None));
+    }
+    let next = state.store.replay(device.id, after, head, 1).await?;
+    let at = next.items.first().map_or(head, |item| match item {
+        tocsin_store::OwedItem::Message(message) => message.cursor.seq - 1,
+        tocsin_store::OwedItem::State(change) => change.cursor.seq - 1,
+    });
+    let cursor = Cursor::new(epoch.clone(), at.max(after));
+    Ok((
+        cursor.seq,
+        Some(Reset { cursor, reason: ResetReason::Retention, lost: lost.count, lost_since: lost.since }),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_ahead_changes_the_epoch_once_an_hour() {
+        let rebirths = Rebirths::default();
+        assert!(rebirths.allowed(1_000));
+        assert!(!rebirths.allowed(1_000));
+        assert!(!rebirths.allowed(1_000 + REBIRTH_EVERY_MS - 1));
+        assert!(rebirths.allowed(1_000 + REBIRTH_EVERY_MS));
+    }
+}
