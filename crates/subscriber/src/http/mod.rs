@@ -91,7 +91,21 @@ impl Api {
 
     /// Any call: the pass-through of the control socket. An error only if no answer came.
     pub async fn request(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<Answer> {
+        self.request_with(method, path, &[], body).await
+    }
+
+    /// The same with further headers (an idempotency key).
+    pub async fn request_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Bytes>,
+    ) -> Result<Answer> {
         let mut request = self.prepare(method, path, &[])?.timeout(CALL);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if let Some(body) = body {
             request = request.header(http::header::CONTENT_TYPE, "application/json").body(body);
         }

@@ -20,6 +20,8 @@ mod rows;
 mod schema;
 mod spool;
 mod store;
+#[cfg(test)]
+mod tests;
 mod thread;
 
 use std::{
