@@ -1,0 +1,137 @@
+//! How a command ends: the exit code for scripts, the sentence and the way out for people.
+//!
+//! One place for the codes, so that `--help`, the documentation and the program cannot disagree.
+
+use serde_json::json;
+use tocsin_protocol::{ApiError, Code};
+
+/// What the process ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Ok = 0,
+    /// Not done.
+    Failed = 1,
+    /// The command line or the configuration is wrong.
+    Usage = 2,
+    /// Nothing answers, or not now; a message may have been spooled.
+    Unreachable = 3,
+    /// The token is unknown or not allowed to do this.
+    Refused = 4,
+    /// What `--wait` waits for did not happen in time.
+    Timeout = 5,
+}
+
+/// Shown at the end of `--help`.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  the command line or the configuration is wrong
+  3  the server cannot be reached (`send`: the message waits in the resident, if one runs)
+  4  the token was refused, or may not do this
+  5  `--wait`: it did not happen in time";
+
+/// Why a command was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// For the shell.
+    pub exit: Exit,
+    /// For programs that read `--json`.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure with its code and sentence.
+    pub fn new(exit: Exit, code: &str, message: impl Into<String>) -> Self {
+        Self { exit, code: code.into(), message: message.into(), hint: None }
+    }
+
+    /// Not done.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, "failed", message)
+    }
+
+    /// Wrong command line or configuration.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, "usage", message)
+    }
+
+    /// Says what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// As `--json` prints it.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut error = json!({ "code": self.code, "message": self.message });
+        if let Some(hint) = &self.hint {
+            error["hint"] = json!(hint);
+        }
+        json!({ "error": error, "exit": self.exit as u8 })
+    }
+
+    /// Whether trying the same again later can help.
+    pub fn is_temporary(&self) -> bool {
+        self.exit == Exit::Unreachable
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        let exit = match error.code {
+            Code::Unauthorised | Code::Forbidden => Exit::Refused,
+            Code::Offline | Code::Busy | Code::StoreUnavailable | Code::RateLimited => Exit::Unreachable,
+            _ => Exit::Failed,
+        };
+        let code = serde_json::to_value(error.code).ok().and_then(|value| value.as_str().map(Into::into));
+        let code = code.unwrap_or_else(|| "unknown".into());
+        Self { exit, code, message: error.message, hint: error.hint }
+    }
+}
+
+impl From<tocsin_control::Error> for Failure {
+    fn from(error: tocsin_control::Error) -> Self {
+        use tocsin_control::Error as E;
+        let text = error.to_string();
+        match error {
+            E::Api { error, .. } => error.into(),
+            E::NotRunning(_) => Self::new(Exit::Unreachable, "not_running", text)
+                .hint("start it with `tocsin tray` or `tocsin serve`, or name a server with --server URL"),
+            E::Timeout(_) => Self::new(Exit::Unreachable, "not_answering", text),
+            E::NoHome | E::PathTooLong { .. } => Self::usage(text),
+            _ => Self::failed(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api(code: Code) -> Failure {
+        ApiError { code, message: "no".into(), hint: Some("do".into()) }.into()
+    }
+
+    #[test]
+    fn codes_of_the_api_become_exit_codes() {
+        assert_eq!(api(Code::Unauthorised).exit, Exit::Refused);
+        assert_eq!(api(Code::Forbidden).exit, Exit::Refused);
+        assert_eq!(api(Code::Offline).exit, Exit::Unreachable);
+        assert_eq!(api(Code::UnknownTopic).exit, Exit::Failed);
+        assert!(api(Code::StoreUnavailable).is_temporary() && !api(Code::IdempotencyConflict).is_temporary());
+    }
+
+    #[test]
+    fn the_json_form_has_code_sentence_and_way_out() {
+        let json = api(Code::UnknownTopic).to_json();
+        assert_eq!(json, json!({"error": {"code": "unknown_topic", "message": "no", "hint": "do"}, "exit": 1}));
+    }
+}

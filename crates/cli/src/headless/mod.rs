@@ -1,0 +1,154 @@
+//! The headless server: `tocsin serve`.
+//!
+//! In this order, so that a mistake costs nothing: settings are checked, addresses bound, the store opened (which takes the
+//! lock of the data directory), the control socket bound, and only then requests taken. At the end the same backwards:
+//! streams are sent away, running requests end, the store closes. A kill at any point loses nothing that was answered.
+
+mod control;
+mod first_run;
+mod ready;
+mod signals;
+mod tls;
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use tocsin_server::{
+    AppState,
+    auth::Secret,
+    config::LocalAccess,
+    listen,
+};
+use tocsin_store::{EpochReason, Store, sqlite::SqliteStore};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    args::serve::Serve,
+    exit::{Exit, Failure},
+    log::SERVE_LOG,
+    output::note,
+    settings::Settings,
+    verb::backup::store_failure,
+};
+
+/// The device that the control socket acts as.
+const LOCAL_DEVICE: &str = "tocsin-cli";
+
+/// Runs until a signal or `tocsin quit`.
+pub async fn run(settings: Settings, serve: Serve) -> Result<Exit, Failure> {
+    if let Some(limit) = listen::raise_descriptor_limit() {
+        tracing::debug!(limit, "open files");
+    }
+    let listeners = bind(&settings.listen())?;
+    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>();
+    let addresses = addresses.map_err(|error| Failure::failed(error.to_string()))?;
+    let store = open(&settings, serve.new_epoch).await?;
+    let done = assembled(&settings, &serve, store.clone(), listeners, &addresses).await;
+    // Also after a failure: what waits is committed and the boot id of a clean end is written.
+    store.close().await;
+    done
+}
+
+async fn assembled(
+    settings: &Settings,
+    serve: &Serve,
+    store: Arc<dyn Store>,
+    listeners: Vec<TcpListener>,
+    addresses: &[SocketAddr],
+) -> Result<Exit, Failure> {
+    let admin = first_run::admin(&*store, settings.asked.admin.as_deref()).await?;
+    let secret = Secret::token();
+    let tls = if settings.tls() { Some(tls::load(settings, addresses)?) } else { None };
+    let mut config = settings.server();
+    config.local = Some(LocalAccess { secret: secret.expose().into(), user: admin, device: LOCAL_DEVICE.into() });
+    let page = ready::page(settings, addresses);
+    tls::advertise(&mut config, tls.as_ref(), settings, addresses);
+    let clock = settings.store().clock;
+    let state = AppState::start(store, config, clock).await.map_err(store_failure)?;
+    let quit = CancellationToken::new();
+    let told = control::Told {
+        page: page.clone(),
+        addresses: ready::origins(settings, addresses),
+        data_dir: settings.paths.data.clone(),
+        log_file: log_file(settings),
+        loopback: addresses.iter().all(|address| address.ip().is_loopback()),
+    };
+    let (socket, unbind) = (control::Socket::bind(&settings.paths)?, CancellationToken::new());
+    let control = tokio::spawn(socket.serve(state.clone(), told, secret, quit.clone(), unbind.clone()));
+    let mut servers = JoinSet::new();
+    for (listener, address) in listeners.into_iter().zip(addresses) {
+        let (state, stop) = (state.clone(), quit.clone());
+        // Plain http on loopback, TLS for everybody else.
+        match tls.as_ref().filter(|_| !address.ip().is_loopback()) {
+            Some(tls) => {
+                let tls = tls.server_config();
+                servers.spawn(async move { listen::serve_tls(listener, tls, state, stop.cancelled_owned()).await });
+            }
+            None => {
+                servers.spawn(async move { listen::serve(listener, state, stop.cancelled_owned()).await });
+            }
+        }
+    }
+    announce(settings, serve, addresses, &page)?;
+    signals::wait(&quit).await?;
+    tracing::info!("ending: streams are told to come back later");
+    quit.cancel();
+    while servers.join_next().await.is_some() {}
+    // Last: `tocsin quit` waits until the socket is gone, and finds the data free then.
+    state.store.close().await;
+    unbind.cancel();
+    let _ = control.await;
+    if let Some(file) = &serve.ready_file {
+        let _ = std::fs::remove_file(file);
+    }
+    tracing::info!("ended");
+    Ok(Exit::Ok)
+}
+
+/// Where the log is.
+pub fn log_file(settings: &Settings) -> PathBuf {
+    settings.paths.log_dir().join(SERVE_LOG)
+}
+
+fn announce(settings: &Settings, serve: &Serve, addresses: &[SocketAddr], page: &str) -> Result<(), Failure> {
+    tracing::info!(?addresses, data = %settings.paths.data.display(), "ready");
+    if let Some(file) = &serve.ready_file {
+        ready::write(file, settings, addresses, page)?;
+    }
+    note(&format!("tocsin: listening on {}", ready::origins(settings, addresses).join(", ")));
+    note(&format!("tocsin: log in {}", log_file(settings).display()));
+    Ok(())
+}
+
+fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
+    use std::io::ErrorKind;
+    let one = |address: &SocketAddr| {
+        listen::bind(*address).map_err(|error| match error.kind() {
+            ErrorKind::AddrInUse => {
+                Failure::new(Exit::Failed, "port_in_use", format!("{address} is in use by another program"))
+                    .hint("end that program (`ss -ltnp` shows it), or choose another address with --listen")
+            }
+            ErrorKind::PermissionDenied => {
+                Failure::new(Exit::Failed, "port_denied", format!("this user may not listen on {address}"))
+                    .hint("choose a port from 1024 on")
+            }
+            ErrorKind::AddrNotAvailable => {
+                Failure::new(Exit::Failed, "no_such_address", format!("this computer has no address {}", address.ip()))
+                    .hint("`ip address` lists the addresses it has")
+            }
+            _ => Failure::failed(format!("cannot listen on {address}: {error}")),
+        })
+    };
+    addresses.iter().map(one).collect()
+}
+
+async fn open(settings: &Settings, new_epoch: bool) -> Result<Arc<dyn Store>, Failure> {
+    let options = settings.store();
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(options)).await;
+    let store = opened.map_err(|error| Failure::failed(error.to_string()))?.map_err(store_failure)?;
+    if new_epoch {
+        let epoch = store.new_epoch(EpochReason::Asked).await.map_err(store_failure)?;
+        tracing::info!(%epoch, "a new life of the log begins");
+    }
+    Ok(Arc::new(store))
+}

@@ -1,0 +1,198 @@
+//! A home of its own for each test, the real program in it, and waiting without guessing.
+#![allow(dead_code, reason = "each test file uses its part of it")]
+
+use std::{
+    ffi::OsStr,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The program.
+pub const TOCSIN: &str = env!("CARGO_BIN_EXE_tocsin");
+/// Longer than anything here takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A home: data directory, runtime directory, nothing of the surroundings.
+pub struct Home {
+    pub dir: TempDir,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("tcs").tempdir().unwrap();
+        Self { dir }
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// A command in this home.
+    pub fn command(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+        let mut command = Command::new(TOCSIN);
+        for (name, _) in std::env::vars_os() {
+            let name_text = name.to_string_lossy().into_owned();
+            if name_text.starts_with("TOCSIN_") || name_text.starts_with("XDG_") || name_text == "RUST_LOG" {
+                command.env_remove(name);
+            }
+        }
+        command
+            .env("HOME", self.dir.path())
+            .env("TOCSIN_DATA_DIR", self.data())
+            .env("LANG", "C.UTF-8")
+            .env("USER", "root")
+            .env_remove("SUDO_USER")
+            .env_remove("LC_ALL")
+            .env_remove("DISPLAY")
+            .env_remove("WAYLAND_DISPLAY")
+            .args(args)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self, args: &[&str]) -> Done {
+        Done::of(args, self.command(args).output().unwrap())
+    }
+
+    /// Runs it with text on standard input.
+    pub fn run_with(&self, args: &[&str], input: &str) -> Done {
+        let mut command = self.command(args);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        Done::of(args, child.wait_with_output().unwrap())
+    }
+
+    /// Runs it with `--json` and returns what it printed.
+    pub fn json(&self, args: &[&str]) -> Value {
+        let mut all = args.to_vec();
+        all.push("--json");
+        self.run(&all).ok().json()
+    }
+
+    /// Starts a server on a free port and waits until it is ready.
+    pub fn serve(&self, flags: &[&str]) -> Server {
+        let ready = self.dir.path().join("ready.json");
+        let _ = fs::remove_file(&ready);
+        let ready_text = ready.to_str().unwrap().to_owned();
+        let mut args = vec!["serve", "--ready-file", &ready_text];
+        if !flags.contains(&"--listen") {
+            args.extend(["--listen", "127.0.0.1:0"]);
+        }
+        args.extend(flags);
+        let mut command = self.command(&args);
+        let err = fs::File::create(self.dir.path().join("serve.stderr")).unwrap();
+        let mut child = command.stdout(Stdio::null()).stderr(err).spawn().unwrap();
+        let told = wait_for("the server to be ready", || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("serve ended with {status}: {}", fs::read_to_string(self.dir.path().join("serve.stderr")).unwrap());
+            }
+            serde_json::from_str::<Value>(&fs::read_to_string(&ready).ok()?).ok()
+        });
+        Server { child: Some(child), told, ready }
+    }
+}
+
+/// A running server; killed when dropped.
+pub struct Server {
+    pub child: Option<Child>,
+    pub told: Value,
+    pub ready: PathBuf,
+}
+
+impl Server {
+    pub fn origin(&self) -> String {
+        self.told["origins"][0].as_str().unwrap().to_owned()
+    }
+
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.as_ref().unwrap().id()).unwrap()
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_raw(self.pid()).unwrap(), signal).unwrap();
+    }
+
+    /// Waits for its end; its exit code.
+    pub fn ended(mut self) -> Option<i32> {
+        let mut child = self.child.take().unwrap();
+        wait_for("the server to end", || child.try_wait().unwrap()).code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A command that ended.
+pub struct Done {
+    pub args: String,
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Done {
+    fn of(args: &[&str], output: Output) -> Self {
+        Self {
+            args: args.join(" "),
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// It must have ended with 0.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        self.code(0)
+    }
+
+    /// It must have ended with this.
+    #[track_caller]
+    pub fn code(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "tocsin {}\nstdout: {}\nstderr: {}", self.args, self.out, self.err);
+        self
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("tocsin {}: {error}: {}", self.args, self.out))
+    }
+
+    pub fn line(&self) -> &str {
+        self.out.trim()
+    }
+}
+
+/// Waits until `condition` gives something.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = condition() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Writes a file that only this user may read.
+pub fn private_file(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
