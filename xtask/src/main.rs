@@ -38,6 +38,7 @@ cargo xtask VERB
   policy            dependency policy only
   build [--release] the UI and both programs
   package           a .deb of both programs in target/package/
+  package --prove   a quick one: installed into a clean root, started, upgraded while it runs, removed
   bench [--quick] [--json FILE]   the benchmarks of docs/performance.md
   icons             rasterise icons/*.svg (after changing one)
 ";

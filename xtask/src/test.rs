@@ -98,10 +98,37 @@ fn desktop(programs: &Programs) -> Command {
     command
 }
 
+/// A runner that takes longer hangs. Far above what the slowest needs on two cores, well below CI's own limit, so that
+/// the total is still printed.
+const RUNNER_MINUTES: u32 = 30;
+
+/// The same command, ended with all its children when it hangs. Only where nobody can press Ctrl+C: `timeout` takes the
+/// command out of the terminal's process group.
+fn limited(command: &Command) -> Command {
+    let mut limited = Command::new("timeout");
+    limited.args(["--kill-after=10", &format!("{RUNNER_MINUTES}m")]);
+    limited.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    if let Some(directory) = command.get_current_dir() {
+        limited.current_dir(directory);
+    }
+    limited
+}
+
 /// Runs a test runner, passing on what it prints, and counts.
 fn counted(what: &str, command: &mut Command, count: Count) -> Totals {
     step::say(what);
-    match run_counted(command, count) {
+    let outcome = if std::env::var_os("CI").is_some() {
+        run_counted(&mut limited(command), count)
+    } else {
+        run_counted(command, count)
+    };
+    match outcome {
         Ok(totals) => {
             println!("  {what}: {} passed, {} failed", totals.passed, totals.failed);
             totals
@@ -142,6 +169,16 @@ mod tests {
     fn counts_all_binaries_of_a_run() {
         let line = "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
         assert_eq!(shell(&format!("echo '{line}'; echo '{line}'")), Totals { passed: 4, failed: 0 });
+    }
+
+    #[test]
+    fn a_limited_command_is_the_same_command() {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "test \"$LIMITED_TEST\" = yes && pwd"])
+            .env("LIMITED_TEST", "yes")
+            .current_dir("/");
+        assert_eq!(step::output(&mut limited(&command)).unwrap().trim(), "/");
     }
 
     #[test]

@@ -28,7 +28,12 @@ use crate::{
 
 /// The verb.
 pub fn package(arguments: &[String]) -> Result<()> {
-    anyhow::ensure!(arguments.is_empty(), "package takes no arguments");
+    if arguments == ["--prove"] {
+        setup::setup(Scope::All)?;
+        build::ui()?;
+        return prove(&build::programs(Profile::Debug)?);
+    }
+    anyhow::ensure!(arguments.is_empty(), "package takes --prove or nothing");
     setup::setup(Scope::Build)?;
     build::ui()?;
     let programs = build::programs(Profile::Release)?;
