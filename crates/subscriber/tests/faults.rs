@@ -1,0 +1,574 @@
+//! What goes wrong between a server and a device, one test each: nothing lost, nothing twice, and the host knows why.
+
+mod peer;
+
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt};
+use peer::{Call, Client, Peer, cursor, hello, hello_of, id, message, message_event, message_frame, quick};
+use tocsin_protocol::{
+    Publish, Shown,
+    control::Transport::{Poll, Sse, Websocket},
+    stream::close,
+};
+use tocsin_subscriber::{Arrival, Connection, Event, Reason, Timings};
+use tokio::io::AsyncWriteExt as _;
+use tokio_tungstenite::tungstenite::{
+    Message as Frame,
+    protocol::{CloseFrame, frame::coding::CloseCode},
+};
+
+async fn refuse(call: Call) {
+    call.answer("400 Bad Request", "", "").await;
+}
+
+/// Takes what comes until the client goes.
+async fn drain<S: StreamExt + Unpin>(mut socket: S) {
+    while socket.next().await.is_some() {}
+}
+
+/// The next acknowledgement that came as a frame.
+async fn ack<S>(socket: &mut S) -> serde_json::Value
+where
+    S: StreamExt<Item = Result<Frame, tokio_tungstenite::tungstenite::Error>> + Unpin,
+{
+    loop {
+        let frame = socket.next().await.expect("a frame").unwrap();
+        if let Frame::Text(text) = frame {
+            return serde_json::from_str(&text).unwrap();
+        }
+    }
+}
+
+async fn closed_with(code: u16) -> Connection {
+    let peer = Peer::start(move |call, _| async move {
+        let mut socket = call.websocket().await;
+        socket.send(hello(0)).await.unwrap();
+        socket.close(Some(CloseFrame { code: CloseCode::from(code), reason: "".into() })).await.unwrap();
+        drain(socket).await;
+    })
+    .await;
+    let mut client = Client::start(&peer.origin, quick());
+    client.until_online().await;
+    client
+        .until(|e| match e {
+            Event::Connection(c) if !c.is_online() => Some(c.clone()),
+            _ => None,
+        })
+        .await
+}
+
+#[tokio::test]
+async fn proxy_that_refuses_upgrade() {
+    let peer = Peer::start(|call, n| async move {
+        match call.asked.route() {
+            "/ws" => refuse(call).await,
+            "/events" if n == 0 => {
+                let mut stream = call.event_stream().await;
+                let text = format!("retry: 1000\n\nid: {}\n\n{}", cursor(4), message_event(5));
+                stream.write_all(text.as_bytes()).await.unwrap();
+                std::future::pending::<()>().await;
+            }
+            _ => call.json(serde_json::json!({})).await,
+        }
+    })
+    .await;
+    let mut client = Client::start(&peer.origin, quick());
+    assert_eq!(client.until_online().await, Sse);
+    client.until_stored(5).await;
+    let ack = peer.wait_for("/v1/ack", 1).await;
+    assert_eq!(ack.json(), serde_json::json!({ "from": cursor(4), "cursor": cursor(5) }));
+    assert_eq!(ack.header("authorization").unwrap(), "Bearer tcs_test");
+    client.inbox.set_shown(vec![(id(5), Shown::Shown)]).await.unwrap();
+    let report = peer.wait_for("/v1/ack", 2).await.json();
+    assert_eq!(report["cursor"], cursor(5).to_string());
+    assert_eq!(report["shown"][0]["shown"], "shown");
+}
+
+#[tokio::test]
+async fn proxy_that_buffers_event_streams() {
+    let peer = Peer::start(|call, n| async move {
+        match call.asked.route() {
+            "/ws" => refuse(call).await,
+            "/events" => {
+                let _held = call.event_stream().await;
+                std::future::pending::<()>().await;
+            }
+            "/v1/me" => {
+                let server = serde_json::json!({ "name": "x", "version": "1", "instance": "i", "epoch": "k3v9x0ab" });
+                call.json(serde_json::json!({ "kind": "client", "server": server })).await;
+            }
+            "/poll" if n == 0 => {
+                let page = serde_json::json!({ "messages": [message(1), message(2)], "cursor": cursor(2), "more": true });
+                call.json(page).await;
+            }
+            "/poll" if n == 1 => {
+                call.json(serde_json::json!({ "messages": [message(3)], "cursor": cursor(3), "more": false })).await;
+            }
+            "/poll" => std::future::pending().await,
+            _ => call.json(serde_json::json!({})).await,
+        }
+    })
+    .await;
+    let mut client = Client::start(&peer.origin, quick());
+    assert_eq!(client.until_online().await, Poll);
+    for seq in 1..=3 {
+        client.until_stored(seq).await;
+    }
+    // Each poll asks from what is stored, which acknowledges it.
+    assert_eq!(peer.wait_for("/poll", 1).await.query("cursor"), Some("k3v9x0ab-0"));
+    assert_eq!(peer.wait_for("/poll", 2).await.query("cursor"), Some("k3v9x0ab-2"));
+    let third = peer.wait_for("/poll", 3).await;
+    assert_eq!((third.query("cursor"), third.query("wait")), (Some("k3v9x0ab-3"), Some("1")));
+    client.inbox.set_shown(vec![(id(3), Shown::Failed)]).await.unwrap();
+    let report = peer.wait_for("/v1/ack", 1).await.json();
+    assert_eq!((&report["from"], &report["cursor"]), (&report["cursor"], &cursor(3).to_string().into()));
+    assert_eq!(report["shown"][0]["shown"], "failed");
+}
+
+#[tokio::test]
+async fn half_open_connection() {
+    let peer = Peer::start(|call, n| async move {
+        if call.asked.route() != "/ws" {
+            return call.json(serde_json::json!({})).await;
+        }
+        let mut socket = call.websocket().await;
+        socket.send(hello_of("ana", 3, 1)).await.unwrap();
+        if n == 0 {
+            socket.send(message_frame(4)).await.unwrap();
+            // Reads nothing and says nothing, as behind a router that forgot the connection.
+            std::future::pending::<()>().await;
+        }
+        drain(socket).await;
+    })
+    .await;
+    let mut client = Client::start(&peer.origin, quick());
+    client.until_stored(4).await;
+    let reason = client
+        .until(|e| match e {
+            Event::Connection(Connection::Offline { reason, .. }) => Some(reason.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(reason, Reason::Silent);
+    client.until_online().await;
+    assert_eq!(peer.asked("/ws")[1].query("cursor"), Some("k3v9x0ab-4"));
+    // Nobody confirmed the acknowledgement that went into the dead connection.
+    let again = peer.wait_for("/v1/ack", 1).await.json();
+    assert_eq!(again, serde_json::json!({ "from": cursor(3), "cursor": cursor(4) }));
+}
+
+#[tokio::test]
+async fn connection_cut_in_the_middle_of_a_frame() {
+    let peer = Peer::start(|call, n| async move {
+        if call.asked.route() != "/ws" {
+            return call.json(serde_json::json!({})).await;
+        }
+        if n == 0 {
+            let mut socket = call.websocket().await;
+            socket.send(hello(0)).await.unwrap();
+            socket.send(message_frame(1)).await.unwrap();
+            let stream = socket.get_mut();
+            // A text frame of 100 bytes of which ten come.
+            stream.write_all(&[0x81, 100]).await.unwrap();
+            stream.write_all(b"{\"type\":\"m").await.unwrap();
+            return;
+        }
+        let mut socket = call.websocket().await;
+        socket.send(hello(1)).await.unwrap();
+        // As a server does that saw no acknowledgement.
+        for seq in [1, 2] {
+            socket.send(message_frame(seq)).await.unwrap();
+        }
+        drain(socket).await;
+    })
+    .await;
+    let mut client = Client::start(&peer.origin, quick());
+    client.until_stored(2).await;
+    assert_eq!((client.times_stored(1), client.times_stored(2)), (1, 1));
+    assert_eq!(peer.asked("/ws")[1].query("cursor"), Some("k3v9x0ab-1"));
+}
+
+#[tokio::test]
+async fn acknowledged_once_stored_and_shown_reported() {
+    let (tell, mut told) = tokio::sync::mpsc::channel(16);
+    let peer = Peer::start(move |call, _| {
+        let tell = tell.clone();
+        async move {
+            let mut socket = call.websocket().await;
+            socket.send(hello(0)).await.unwrap();
+            for seq in [1, 2, 2, 3] {
+                socket.send(message_frame(seq)).await.unwrap();
+            }
+            loop {
+                tell.send(ack(&mut socket).await).await.unwrap();
+            }
+        }
+    })
+    .await;
+    let mut client = Client::start(&peer.origin, quick());
+    let mut last = told.recv().await.unwrap();
+    while last["cursor"] != cursor(3).to_string() {
+        assert_eq!(last["type"], "ack");
+        last = told.recv().await.unwrap();
+    }
+    let page = client.inbox.list(tocsin_subscriber::InboxQuery::default()).await.unwrap();
+    assert_eq!(page.items.len(), 3, "what is acknowledged is stored");
+    client.until_stored(3).await;
+    assert_eq!(client.times_stored(2), 1);
+    client.inbox.set_shown(vec![(id(2), Shown::Shown)]).await.unwrap();
+    let report = told.recv().await.unwrap();
+    assert_eq!(
+        (&report["cursor"], &report["shown"][0]["id"]),
+        (&cursor(3).to_string().into(), &id(2).to_string().into())
+    );
+}
+
+#[tokio::test]
+async fn something_else_answers() {
+    for case in ["html", "no hello", "not json", "binary"] {
+        let peer = Peer::start(move |call, _| async move {
+            match (call.asked.route(), case) {
+                ("/ws", "html") => {
+                    call.answer("200 OK", "Content-Type: text/html\r\n", "<p>Log in to the Wi-Fi</p>").await
+                }
+                ("/ws", _) => {
+                    let mut socket = call.websocket().await;
+                    let frames = match case {
+                        "no hello" => vec![message_frame(1)],
+                        "not json" => vec![hello(0), Frame::text("{")],
+                        _ => vec![hello(0), Frame::binary(vec![0xFF])],
+                    };
+                    for frame in frames {
+                        socket.send(frame).await.unwrap();
+                    }
+                    drain(socket).await;
+                }
+                ("/events", _) => call.answer("200 OK", "Content-Type: text/html\r\n", "<p>Log in</p>").await,
+                _ => call.answer("200 OK", "Content-Type: text/html\r\n", "<p>Log in</p>").await,
+            }
+        })
+        .await;
+        let mut client = Client::start(&peer.origin, quick());
+        let garbage = client.until(|e| match e {
+            Event::Connection(Connection::Offline {
+                reason: Reason::Garbage(_), retry_at: Some(_), ..
+            }) => Some(()),
+            _ => None,
+        });
+        garbage.await;
+        assert_eq!(client.inbox.position().await.unwrap().map_or(0, |c| c.seq), 0, "{case}");
+        assert!(client.inbox.pending().await.unwrap().is_empty(), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn revoked_token() {
+    assert!(matches!(
+        closed_with(close::UNAUTHORISED).await,
+        Connection::Refused { reason: Reason::Unauthorised, .. }
+    ));
+    let peer = Peer::start(|call, _| async move { call.answer("401 Unauthorized", "", "").await }).await;
+    let mut client = Client::start(&peer.origin, quick());
+    let refused = client.until(|e| matches!(e, Event::Connection(Connection::Refused { .. })).then_some(()));
+    refused.await;
+    assert_eq!(peer.asked("/ws").len(), 1);
+    client.handle.reconnect_now();
+    peer.wait_for("/ws", 2).await;
+}
+
+#[tokio::test]
+async fn close_codes() {
+    assert!(matches!(
+        closed_with(close::REPLACED).await,
+        Connection::Offline { reason: Reason::Replaced, retry_at: None, .. }
+    ));
+    assert!(matches!(
+        closed_with(close::BAD_FRAME).await,
+        Connection::Offline { reason: Reason::NotUnderstood(4102), retry_at: None, .. }
+    ));
+    for (code, expected) in [
+        (close::LAGGING, Reason::Lagging),
+        (close::GOING_AWAY, Reason::GoingAway),
+        (close::BUSY, Reason::Busy),
+        (close::SILENT, Reason::Silent),
+        (1000, Reason::Ended),
+    ] {
+        let Connection::Offline { reason, retry_at: Some(_), .. } = closed_with(code).await else {
+            panic!("{code}")
+        };
+        assert_eq!(reason, expected);
+    }
+}
+
+#[tokio::test]
+async fn temporary_refusal_of_an_event_stream() {
+    let peer = Peer::start(|call, n| async move {
+        match call.asked.route() {
+            "/ws" => refuse(call).await,
+            "/events" if n == 0 => {
+                let mut stream = call.event_stream().await;
+                stream.write_all(b"retry: 300\n\n").await.unwrap();
+            }
+            "/events" => {
+                let mut stream = call.event_stream().await;
+                stream.write_all(format!("id: {}\n\n", cursor(9)).as_bytes()).await.unwrap();
+                std::future::pending::<()>().await;
+            }
+            route => panic!("{route}"),
+        }
+    })
+    .await;
+    let mut client = Client::start(&peer.origin, quick());
+    let busy = client.until(|e| match e {
+        Event::Connection(Connection::Offline { reason: Reason::Busy, .. }) => Some(()),
+        _ => None,
+    });
+    busy.await;
+    assert_eq!(client.until_online().await, Sse);
+}
+
+#[tokio::test]
+async fn token_of_somebody_else() {
+    let peer = Peer::start(|call, _| async move {
+        let mut socket = call.websocket().await;
+        socket.send(hello_of("bob", 0, 30)).await.unwrap();
+        socket.send(message_frame(1)).await.unwrap();
+        drain(socket).await;
+    })
+    .await;
+    let mut client = Client::start(&peer.origin, quick());
+    let reason = client
+        .until(|e| match e {
+            Event::Connection(Connection::Refused { reason, .. }) => Some(reason.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(reason, Reason::OtherUser("bob".into()));
+    assert!(client.inbox.pending().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn restored_database() {
+    let peer = Peer::start(|call, _| async move {
+        match call.asked.route() {
+            "/ws" => {
+                let mut socket = call.websocket().await;
+                let at = "restored-2";
+                let first = hello(0).into_text().unwrap().replace(&cursor(0).to_string(), at);
+                socket.send(Frame::text(first)).await.unwrap();
+                let reset =
+                    serde_json::json!({ "type": "reset", "cursor": at, "reason": "epoch", "lost": 0 });
+                socket.send(Frame::text(reset.to_string())).await.unwrap();
+                drain(socket).await;
+            }
+            "/v1/messages" => {
+                let known = message(1);
+                let read = serde_json::json!({ "read_at": 1 });
+                let mut second = serde_json::to_value(message(2)).unwrap();
+                second.as_object_mut().unwrap().extend(read.as_object().unwrap().clone());
+                if call.asked.query("before").is_none() {
+                    call.json(serde_json::json!({ "items": [message(3), second], "next": 2 })).await;
+                } else {
+                    call.json(serde_json::json!({ "items": [known] })).await;
+                }
+            }
+            _ => call.json(serde_json::json!({})).await,
+        }
+    })
+    .await;
+    // This device has message 1 of the life before.
+    let before = Peer::start(|call, _| async move {
+        let mut socket = call.websocket().await;
+        socket.send(hello(0)).await.unwrap();
+        socket.send(message_frame(1)).await.unwrap();
+        drain(socket).await;
+    })
+    .await;
+    let mut client = Client::start(&before.origin, quick());
+    client.until_stored(1).await;
+    let mut client = Client::start_in(client.close().await, &peer.origin, quick());
+    let reset = client.until(|e| if let Event::Reset(reset) = e { Some(reset.clone()) } else { None }).await;
+    assert_eq!(reset.cursor.to_string(), "restored-2");
+    let second = client.until_stored(2).await;
+    assert_eq!(
+        (second.arrival, second.silent),
+        (Arrival::Restored, Some(tocsin_subscriber::Silent::Handled))
+    );
+    assert_eq!(client.until_stored(3).await.silent, None);
+    let count = client.until(|e| if let Event::CaughtUp { count } = e { Some(*count) } else { None }).await;
+    assert_eq!(count, 2);
+    assert_eq!(client.times_stored(1), 0);
+    assert_eq!(client.inbox.position().await.unwrap().unwrap().to_string(), "restored-2");
+}
+
+#[tokio::test]
+async fn pressed_and_published_while_offline() {
+    // A port that nobody listens on, until somebody does.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let first = Peer::on(listener, |call, _| async move {
+        let mut socket = call.websocket().await;
+        socket.send(hello(0)).await.unwrap();
+        socket.send(message_frame(1)).await.unwrap();
+        drain(socket).await;
+    });
+    let mut client = Client::start(&first.origin, quick());
+    client.until_stored(1).await;
+    drop(first);
+    let dir = client.close().await;
+    let mut client = Client::start_in(dir, &format!("http://{address}"), quick());
+    let offline = client.until(|e| match e {
+        Event::Connection(Connection::Offline { reason: Reason::Unreachable(_), .. }) => Some(()),
+        _ => None,
+    });
+    offline.await;
+    let change = client.handle.acknowledge(id(1)).await.unwrap();
+    let announced =
+        client.until(|e| if let Event::State(change) = e { Some(change.clone()) } else { None }).await;
+    assert_eq!(announced, change);
+    let publish = Publish { topic: Some("ops".into()), title: Some("hi".into()), ..Publish::default() };
+    client.handle.publish_spooled("key-1".into(), publish).await.unwrap();
+    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+    let acknowledge = format!("/v1/messages/{}/acknowledge", id(1));
+    let route = acknowledge.clone();
+    let peer = Peer::on(listener, move |call, n| {
+        let route = route.clone();
+        async move {
+            match call.asked.route() {
+                "/ws" => {
+                    let mut socket = call.websocket().await;
+                    socket.send(hello(1)).await.unwrap();
+                    drain(socket).await;
+                }
+                // The first answer of each is lost or a refusal for now.
+                _ if n == 0 && call.asked.route() == route => {}
+                "/v1/messages" if n == 0 => {
+                    call.answer("503 Service Unavailable", "Retry-After: 0\r\n", "").await
+                }
+                "/v1/messages" => {
+                    call.json(serde_json::json!({ "id": id(9), "seq": 9, "audience": 1 })).await
+                }
+                _ => call.json(serde_json::json!({})).await,
+            }
+        }
+    });
+    let pressed = peer.wait_for(&acknowledge, 2).await.json();
+    assert_eq!(pressed["at"], change.acknowledged_at.unwrap());
+    let published = peer.wait_for("/v1/messages", 2).await;
+    assert_eq!(published.header("idempotency-key").as_deref(), Some("key-1"));
+    let (key, result) = client
+        .until(|e| match e {
+            Event::Sent { key, result } => Some((key.clone(), result.as_ref().as_ref().unwrap().id)),
+            _ => None,
+        })
+        .await;
+    assert_eq!((key.as_str(), result), ("key-1", id(9)));
+    assert!(client.inbox.spooled().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn publish_refused_for_good() {
+    let peer = Peer::start(|call, _| async move {
+        match call.asked.route() {
+            "/ws" => {
+                let mut socket = call.websocket().await;
+                socket.send(hello(1)).await.unwrap();
+                drain(socket).await;
+            }
+            _ => {
+                let error = r#"{"error":{"code":"unknown_topic","message":"no topic nope"}}"#;
+                call.answer("404 Not Found", "Content-Type: application/json\r\n", error).await;
+            }
+        }
+    })
+    .await;
+    let mut client = Client::start(&peer.origin, quick());
+    client.handle.publish_spooled("key-1".into(), Publish::default()).await.unwrap();
+    let error = client
+        .until(|e| match e {
+            Event::Sent { result, .. } => Some(result.as_ref().as_ref().unwrap_err().to_string()),
+            _ => None,
+        })
+        .await;
+    assert!(error.contains("no topic nope"), "{error}");
+    assert!(client.inbox.spooled().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn climbs_back_when_the_proxy_is_gone() {
+    let timings = Timings { stable: Duration::from_millis(200), ..quick() };
+    let peer = Peer::start(|call, n| async move {
+        match call.asked.route() {
+            "/ws" if n < 2 => refuse(call).await,
+            "/ws" => {
+                assert_eq!(call.asked.query("cursor"), Some("k3v9x0ab-1"));
+                let mut socket = call.websocket().await;
+                socket.send(hello(1)).await.unwrap();
+                socket.send(message_frame(2)).await.unwrap();
+                drain(socket).await;
+            }
+            "/events" => {
+                let mut stream = call.event_stream().await;
+                let text = format!("id: {}\n\n{}", cursor(0), message_event(1));
+                stream.write_all(text.as_bytes()).await.unwrap();
+                std::future::pending::<()>().await;
+            }
+            _ => call.json(serde_json::json!({})).await,
+        }
+    })
+    .await;
+    let mut client = Client::start(&peer.origin, timings);
+    assert_eq!(client.until_online().await, Sse);
+    client.until_stored(1).await;
+    assert_eq!(client.until_online().await, Websocket);
+    assert_eq!(client.until_stored(2).await.arrival, Arrival::Live, "a climb is no absence");
+    assert_eq!(client.times_stored(1), 1);
+    let offline =
+        client.passed.iter().filter(|e| matches!(e, Event::Connection(Connection::Offline { .. }))).count();
+    assert_eq!(offline, 1, "only while falling back");
+    let instances: Vec<_> =
+        peer.asked("/ws").iter().map(|a| a.query("instance").unwrap().to_owned()).collect();
+    assert!(instances.windows(2).all(|w| w[0] == w[1]));
+}
+
+#[tokio::test]
+async fn missed_ones_are_counted_until_caught_up() {
+    let peer = Peer::start(|call, _| async move {
+        let mut socket = call.websocket().await;
+        socket.send(hello(0)).await.unwrap();
+        for seq in 1..=40 {
+            socket.send(message_frame(seq)).await.unwrap();
+        }
+        drain(socket).await;
+    })
+    .await;
+    let mut client = Client::start(&peer.origin, quick());
+    let count = client.until(|e| if let Event::CaughtUp { count } = e { Some(*count) } else { None }).await;
+    assert_eq!(count, 40);
+    let missed = client
+        .passed
+        .iter()
+        .filter(|e| matches!(e, Event::Stored(s) if s.arrival == Arrival::Missed))
+        .count();
+    assert_eq!(missed, 40);
+}
+
+#[tokio::test]
+async fn stop_ends_everything() {
+    let peer = Peer::start(|call, _| async move {
+        let mut socket = call.websocket().await;
+        socket.send(hello(0)).await.unwrap();
+        drain(socket).await;
+    })
+    .await;
+    let mut client = Client::start(&peer.origin, quick());
+    client.until_online().await;
+    tokio::time::timeout(peer::PATIENCE, client.handle.stop()).await.unwrap();
+    assert!(matches!(
+        &*client.handle.connection().borrow(),
+        Connection::Offline { reason: Reason::Stopped, retry_at: None, .. }
+    ));
+    while client.events.recv().await.is_some() {}
+    client.inbox.close().await.unwrap();
+}
