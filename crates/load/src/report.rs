@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use crate::BenchArgs;
+use crate::point::Bench;
 
 /// What a figure must be.
 #[derive(Clone, Copy)]
@@ -26,7 +26,7 @@ pub struct Report {
 
 impl Report {
     /// Nothing measured yet.
-    pub fn new(args: &BenchArgs) -> Self {
+    pub fn new(args: &Bench) -> Self {
         Self { figures: BTreeMap::new(), quick: args.quick }
     }
 

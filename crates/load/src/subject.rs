@@ -22,7 +22,7 @@ pub const SMALL_TOPICS: usize = 100;
 /// The server's core; the generator has the other.
 const SERVER_CORE: u8 = 0;
 /// Time for a start or an answer; generous, because the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running server on a directory of its own.
 pub struct Subject {

@@ -74,7 +74,7 @@ impl Rows {
             transaction.commit()?;
             commits_us.push(u64::try_from(clock.elapsed().as_micros())?);
         }
-        let cpu = (thread_cpu() - start) / u32::try_from(messages)?;
+        let cpu = thread_cpu().saturating_sub(start) / u32::try_from(messages)?;
         commits_us.sort_unstable();
         Ok(Cost { cpu, commits_us })
     }

@@ -2,7 +2,7 @@
 //!
 //! Authentication, parsing, checks and the answer are the real ones; a publish is answered at once.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Result;
 use async_trait::async_trait;

@@ -12,9 +12,9 @@ use serde_json::json;
 use tokio::{io::AsyncReadExt as _, net::TcpStream, sync::mpsc, task::JoinSet};
 
 use crate::{
-    BenchArgs,
     ceiling::send_loop::MESSAGE_BYTES,
     client::{http::Http, ws::Ws},
+    point::Bench,
     process::{self, Running, pinned},
     report::{Bound, Report},
     subject::{PEOPLE, Subject},
@@ -25,7 +25,7 @@ const MESSAGES: usize = 500;
 /// See [`MESSAGES`].
 const QUICK: usize = 200;
 
-pub async fn run(args: &BenchArgs, report: &mut Report) -> Result<()> {
+pub async fn run(args: &Bench, report: &mut Report) -> Result<()> {
     let messages = if args.quick { QUICK } else { MESSAGES };
     let subject = Subject::start(&args.tocsin, &[]).await?;
     let tokens = subject.populate().await?;
@@ -76,7 +76,7 @@ async fn deliver(subject: &Subject, tokens: &[String], messages: usize, ack: boo
             arrivals.recv().await.context("a connection was lost")?;
         }
     }
-    let cpu = process::cpu(subject.pid())? - before;
+    let cpu = process::cpu(subject.pid())?.saturating_sub(before);
     Ok((messages * PEOPLE) as f64 / cpu.as_secs_f64())
 }
 
@@ -127,6 +127,6 @@ async fn send_loop(messages: usize) -> Result<f64> {
         input.write_all(b"1\n")?;
         received.acquire_many(u32::try_from(PEOPLE)?).await?.forget();
     }
-    let cpu = process::cpu(child.pid())? - before;
+    let cpu = process::cpu(child.pid())?.saturating_sub(before);
     Ok((messages * PEOPLE) as f64 / cpu.as_secs_f64())
 }

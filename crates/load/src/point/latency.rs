@@ -12,8 +12,8 @@ use serde_json::json;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
-    BenchArgs,
     client::{http::Http, ws::Ws},
+    point::Bench,
     report::{Bound, Report},
     subject::{PEOPLE, SMALL_TOPICS, Subject, small_topics},
 };
@@ -33,7 +33,7 @@ const HIGHEST_US: u64 = 60_000_000;
 /// Time for the last messages to arrive after the last was sent.
 const TAIL: Duration = Duration::from_secs(10);
 
-pub async fn run(args: &BenchArgs, report: &mut Report) -> Result<()> {
+pub async fn run(args: &Bench, report: &mut Report) -> Result<()> {
     let seconds = if args.quick { QUICK_SECONDS } else { SECONDS };
     let subject = Subject::start(&args.tocsin, &[]).await?;
     let people = subject.populate().await?;

@@ -6,8 +6,8 @@ use anyhow::Result;
 use tokio::{io::AsyncReadExt as _, net::TcpStream, task::JoinSet};
 
 use crate::{
-    BenchArgs,
     client::{sse, ws::Ws},
+    point::Bench,
     process,
     report::{Bound, Report},
     subject::{PEOPLE, Subject},
@@ -22,7 +22,7 @@ const OPENING: usize = 64;
 /// Idle time before the look, so that what the handshakes needed is given back.
 const REST: Duration = Duration::from_secs(10);
 
-pub async fn run(args: &BenchArgs, report: &mut Report) -> Result<()> {
+pub async fn run(args: &Bench, report: &mut Report) -> Result<()> {
     for (key, transport, most) in
         [("ws_bytes_per_connection", "ws", 10_900.0), ("sse_bytes_per_connection", "events", 16_000.0)]
     {
@@ -32,7 +32,7 @@ pub async fn run(args: &BenchArgs, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-async fn slope(args: &BenchArgs, transport: &str) -> Result<f64> {
+async fn slope(args: &Bench, transport: &str) -> Result<f64> {
     let subject = Subject::start(&args.tocsin, &[]).await?;
     let tokens = subject.populate().await?;
     let mut idle = JoinSet::new();

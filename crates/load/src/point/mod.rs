@@ -7,15 +7,37 @@ mod publish;
 mod resident;
 mod restart;
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 
-use crate::{BenchArgs, process, report::Report};
+use crate::{process, report::Report};
+
+/// What to measure.
+#[derive(clap::Args)]
+pub struct Bench {
+    /// The release `tocsin` to measure.
+    #[arg(long, env = "TOCSIN_BIN")]
+    pub tocsin: PathBuf,
+    /// The release `tocsin-desktop`, for the time until the window is painted.
+    #[arg(long, env = "TOCSIN_DESKTOP_BIN")]
+    pub desktop: Option<PathBuf>,
+    /// The same points with fewer repetitions.
+    #[arg(long)]
+    pub quick: bool,
+    /// Writes the figures as one JSON object.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    /// Measures only the points whose name contains this.
+    #[arg(long)]
+    pub only: Option<String>,
+}
 
 /// The generator's core; the server has the other.
 const GENERATOR_CORE: usize = 1;
 
 /// Measures everything that was asked for and reports it.
-pub async fn run(args: &BenchArgs) -> Result<()> {
+pub async fn run(args: &Bench) -> Result<()> {
     raise_descriptor_limit()?;
     process::pin_self(GENERATOR_CORE);
     let mut report = Report::new(args);
@@ -42,7 +64,7 @@ pub async fn run(args: &BenchArgs) -> Result<()> {
 }
 
 /// Ten thousand connections need as many descriptors; children inherit the limit.
-fn raise_descriptor_limit() -> Result<()> {
+pub(crate) fn raise_descriptor_limit() -> Result<()> {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

@@ -12,9 +12,9 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::{
-    BenchArgs,
     ceiling::bare_sqlite::Rows,
     client::http::Http,
+    point::Bench,
     process::{self, Running, pinned},
     report::{Bound, Report},
     subject::Subject,
@@ -42,7 +42,7 @@ struct Run {
     answers_us: Vec<u64>,
 }
 
-pub async fn run(args: &BenchArgs, report: &mut Report) -> Result<()> {
+pub async fn run(args: &Bench, report: &mut Report) -> Result<()> {
     let messages = if args.quick { QUICK } else { MESSAGES };
     let subject = Subject::start(&args.tocsin, &[]).await?;
     subject.populate().await?;
@@ -67,7 +67,7 @@ pub async fn run(args: &BenchArgs, report: &mut Report) -> Result<()> {
 }
 
 /// Publishes per second of wall time with commits of one.
-async fn unbatched(args: &BenchArgs) -> Result<f64> {
+async fn unbatched(args: &Bench) -> Result<f64> {
     let subject = Subject::start(&args.tocsin, &["--commit-batch", "1"]).await?;
     subject.populate().await?;
     let tokens = subject.senders(PUBLISHERS, &["all".into()]).await?;
@@ -75,7 +75,7 @@ async fn unbatched(args: &BenchArgs) -> Result<f64> {
     Ok(UNBATCHED as f64 / run.wall.as_secs_f64())
 }
 
-async fn single(args: &BenchArgs, report: &mut Report) -> Result<()> {
+async fn single(args: &Bench, report: &mut Report) -> Result<()> {
     let subject = Subject::start(&args.tocsin, &[]).await?;
     subject.populate().await?;
     let tokens = subject.senders(SINGLE.div_ceil(PER_TOKEN), &["all".into()]).await?;
@@ -121,7 +121,7 @@ async fn publish(
         answers_us.append(&mut done??);
     }
     answers_us.sort_unstable();
-    Ok(Run { cpu: process::cpu(pid)? - cpu, wall: start.elapsed(), answers_us })
+    Ok(Run { cpu: process::cpu(pid)?.saturating_sub(cpu), wall: start.elapsed(), answers_us })
 }
 
 /// CPU of one request to the same route over a store that keeps nothing.

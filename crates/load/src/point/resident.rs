@@ -19,14 +19,14 @@ use x11rb::{
 };
 
 use crate::{
-    BenchArgs,
     client::ws::Ws,
+    point::Bench,
     process,
     report::{Bound, Report},
 };
 
 /// How long idleness is watched.
-const WATCHED: Duration = Duration::from_secs(60);
+const WATCHED: Duration = Duration::from_mins(1);
 /// See [`WATCHED`].
 const QUICK_WATCHED: Duration = Duration::from_secs(20);
 /// Time for what a start or a closing window needed to be given back.
@@ -34,11 +34,11 @@ const REST: Duration = Duration::from_secs(10);
 /// Starts and openings; the median counts.
 const TRIES: usize = 5;
 /// Time for any step.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Colours in the middle of the screen that make it a painted page and not an empty window: text has grey steps.
 const PAINTED_COLOURS: usize = 8;
 
-pub async fn run(args: &BenchArgs, report: &mut Report) -> Result<()> {
+pub async fn run(args: &Bench, report: &mut Report) -> Result<()> {
     let desktop =
         args.desktop.clone().context("--desktop (or TOCSIN_DESKTOP_BIN) is needed for this point")?;
     let dir = tempfile::Builder::new().prefix("tocsin-desk").tempdir()?;
@@ -80,7 +80,7 @@ pub async fn run(args: &BenchArgs, report: &mut Report) -> Result<()> {
 }
 
 /// Starts the resident; milliseconds until it registered its item.
-fn start_to_tray(args: &BenchArgs, home: &Home) -> Result<(Running, f64)> {
+fn start_to_tray(args: &Bench, home: &Home) -> Result<(Running, f64)> {
     let mut monitor = home
         .command("dbus-monitor", "monitor")?
         .args(["--session", "--profile", "member='RegisterStatusNotifierItem'"])

@@ -5,8 +5,8 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::{
-    BenchArgs,
     client::http::Http,
+    point::Bench,
     report::{Bound, Report},
     subject::Subject,
 };
@@ -20,7 +20,7 @@ const PER_TOKEN: usize = 900;
 /// Restarts; the median counts.
 const TRIES: usize = 5;
 
-pub async fn run(args: &BenchArgs, report: &mut Report) -> Result<()> {
+pub async fn run(args: &Bench, report: &mut Report) -> Result<()> {
     let mut subject = Subject::start(&args.tocsin, &[]).await?;
     subject.populate().await?;
     let tokens = subject.senders(STORED.div_ceil(PER_TOKEN), &["all".into()]).await?;
