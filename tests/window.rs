@@ -73,7 +73,8 @@ fn closes(app: &App) -> Result<()> {
     let class = program.file_name().context("no program name")?.to_string_lossy().into_owned();
     wait_for("the window to close", PATIENCE, || {
         let _ = app.home.command("wmctrl", "wmctrl").ok()?.args(["-x", "-c", &class]).status();
-        let list = app.home.command("wmctrl", "wmctrl").ok()?.arg("-lx").stdout(Stdio::piped()).output().ok()?;
+        let list =
+            app.home.command("wmctrl", "wmctrl").ok()?.arg("-lx").stdout(Stdio::piped()).output().ok()?;
         (!String::from_utf8_lossy(&list.stdout).contains(&class)).then_some(())
     })?;
     app.native("GET", "/native/hello", &Value::Null).context("the resident ended with the window")?;

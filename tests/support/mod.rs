@@ -46,9 +46,10 @@ impl App {
     /// A fresh desktop in this language (`en_US.UTF-8`, `zh_CN.UTF-8`), hosting its own server, online.
     pub fn hosting(language: &str) -> Result<Self> {
         let app = Self::start(language)?;
-        if app.native("GET", "/native/status", &Value::Null)?["mode"]["mode"] == "unset" {
-            app.native("POST", "/native/host", &json!({}))?;
-        }
+        // Tests run side by side: each has its own ports.
+        let hosting = json!({ "port": free_port(), "lan_port": free_port() });
+        app.native("PATCH", "/native/settings", &json!({ "hosting": hosting }))?;
+        app.native("POST", "/native/host", &json!({}))?;
         app.wait_online()?;
         Ok(app)
     }
