@@ -34,7 +34,8 @@ export interface InboxQuery {
   topic?: string;
   unread?: boolean;
   unacknowledged?: boolean;
-  search?: string;
+  /** Text in title or body. */
+  q?: string;
 }
 
 export class Api {
@@ -78,7 +79,11 @@ export class Api {
   status = () => this.backend.request<Status>("GET", "/native/status");
   settings = () => this.backend.request<Settings>("GET", "/native/settings");
   changeSettings = (change: SettingsChange) => this.backend.request<Settings>("PATCH", "/native/settings", change);
-  host = (hosting: Hosting) => this.backend.request("POST", "/native/host", hosting);
+  /** Hosts as the settings say, so they go first. */
+  host = async (hosting: Hosting) => {
+    await this.changeSettings({ hosting });
+    await this.backend.request("POST", "/native/host");
+  };
   join = (request: JoinRequest) => this.backend.request("POST", "/native/join", request);
   pause = (pause: Pause) => this.backend.request("POST", "/native/pause", pause);
   testNotification = () => this.backend.request("POST", "/native/test-notification");

@@ -156,7 +156,7 @@ export class Inbox {
     return {
       ...(before !== undefined ? { before } : {}),
       ...(topic !== "" ? { topic } : {}),
-      ...(search.trim() !== "" ? { search: search.trim() } : {}),
+      ...(search.trim() !== "" ? { q: search.trim() } : {}),
       ...(show === "unread" ? { unread: true } : {}),
       ...(show === "unacknowledged" ? { unacknowledged: true } : {}),
     };

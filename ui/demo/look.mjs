@@ -1,0 +1,59 @@
+/** Pictures of every view in both languages, and a list of what the browser complained about. `npm run demo` first. */
+import { chromium } from "playwright-core";
+import { preview } from "vite";
+import { fileURLToPath } from "node:url";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const only = process.argv[2];
+const server = await preview({ configFile: `${here}vite.config.ts`, preview: { port: 0, host: "127.0.0.1" }, logLevel: "error" });
+const origin = server.resolvedUrls?.local[0] ?? `http://127.0.0.1:${server.httpServer.address().port}/`;
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
+
+const WINDOW = { width: 900, height: 640 };
+const PHONE = { width: 390, height: 780 };
+const message = "Demo00000120";
+const shots = [
+  ["inbox-en", "?lang=en#/inbox", WINDOW],
+  ["message-en", `?lang=en#/message/${message}`, WINDOW],
+  ["message-tall-zh", `?lang=zh-CN#/message/${message}`, { width: 1040, height: 1300 }],
+  ["message-dark-zh", `?lang=zh-CN&theme=dark#/message/${message}`, WINDOW],
+  ["inbox-phone-zh", "?lang=zh-CN#/inbox", PHONE],
+  ["message-phone-en", `?lang=en&theme=dark#/message/${message}`, PHONE],
+  ["inbox-empty-en", "?lang=en&empty&link=offline#/inbox", WINDOW],
+  ["compose-en", "?lang=en#/compose", WINDOW],
+  ["compose-phone-zh", "?lang=zh-CN#/compose", PHONE],
+  ["people-en", "?lang=en#/people", { width: 900, height: 1500 }],
+  ["people-phone-zh", "?lang=zh-CN#/people", { width: 390, height: 1900 }],
+  ["settings-native-en", "?lang=en&native#/settings", { width: 900, height: 1300 }],
+  ["settings-native-zh-dark", "?lang=zh-CN&native&theme=dark&link=offline&problem=keyring_missing#/settings", { width: 900, height: 1300 }],
+  ["settings-browser-zh", "?lang=zh-CN#/settings", WINDOW],
+  ["first-run-en", "?lang=en&native&mode=unset", WINDOW],
+  ["first-run-zh", "?lang=zh-CN&native&mode=unset", PHONE],
+  ["sign-in-en", "?lang=en&session=none", WINDOW],
+  ["sign-in-zh", "?lang=zh-CN&session=none&theme=dark", PHONE],
+  ["stopped-en", "?lang=en&link=stopped#/inbox", WINDOW],
+];
+
+let complaints = 0;
+for (const [name, address, viewport] of shots) {
+  if (only && !name.includes(only)) continue;
+  const page = await browser.newPage({ viewport });
+  page.on("console", (line) => {
+    if (line.type() === "error" || line.type() === "warning") {
+      complaints += 1;
+      console.log(`${name}: ${line.text()}`);
+    }
+  });
+  page.on("pageerror", (error) => {
+    complaints += 1;
+    console.log(`${name}: ${error}`);
+  });
+  await page.goto(origin + address, { waitUntil: "networkidle" });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  if (wide > 0) console.log(`${name}: ${wide}px too wide`);
+  await page.screenshot({ path: `${here}shots/${name}.png` });
+  await page.close();
+}
+await browser.close();
+await server.close();
+process.exitCode = complaints > 0 ? 1 : 0;
