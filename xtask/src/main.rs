@@ -18,6 +18,7 @@ mod license;
 mod package;
 mod policy;
 mod repo;
+mod resident;
 mod run;
 mod setup;
 mod step;

@@ -5,7 +5,7 @@
 //! desktop and prints each notification that was shown there. Ctrl+C ends everything that it started.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -21,7 +21,9 @@ use tocsin_virtual_desktop::{GLANCE, Home, Running, VirtualDesktop, wait_for};
 use crate::{
     build::{self, Profile, Programs},
     debian::Scope,
-    http, repo, setup,
+    repo,
+    resident::Resident,
+    setup,
     step::say,
 };
 
@@ -98,14 +100,6 @@ fn real_desktop() -> Option<Vec<(&'static str, String)>> {
     Some(variables)
 }
 
-/// The resident's socket: its directory carries a hash of the data directory, and this runtime directory has one only.
-pub fn control_socket(runtime: &Path) -> Option<PathBuf> {
-    let directories = std::fs::read_dir(runtime).ok()?.filter_map(Result::ok).map(|entry| entry.path());
-    let ours = directories
-        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("tocsin-")));
-    ours.map(|path| path.join("control.sock")).find(|socket| socket.exists())
-}
-
 /// Waits for the resident, makes it host, makes a token, opens the window and prints how to send a message.
 fn start_up(
     home: &Home,
@@ -114,37 +108,26 @@ fn start_up(
     with_window: bool,
     stop: &AtomicBool,
 ) -> Result<Option<Running>> {
-    let socket = &wait_for("the resident to answer", STARTUP, || {
+    let tocsin = wait_for("the resident to answer", STARTUP, || {
         let ended = resident.has_ended().then(|| Err(anyhow::anyhow!("the resident ended at once")));
-        ended.or_else(|| stopped(stop)).or_else(|| {
-            let socket = control_socket(home.runtime())?;
-            matches!(http::request(&socket, "GET", "/native/hello", None), Ok((200, _))).then_some(Ok(socket))
-        })
+        ended.or_else(|| stopped(stop)).or_else(|| Resident::find(home).ok().map(|(found, _)| Ok(found)))
     })
     .flatten()?;
-    let status = http::expect(socket, "GET", "/native/status", None)?;
-    if status["mode"]["mode"] == "unset" {
-        http::expect(socket, "POST", "/native/host", Some(&json!({})))?;
-    }
+    tocsin.host()?;
     let page = wait_for("the server and the stream to it", STARTUP, || {
-        stopped(stop).or_else(|| {
-            let status = http::expect(socket, "GET", "/native/status", None).ok()?;
-            let page = status["page"].as_str().map(String::from)?;
-            (status["connection"]["state"] == "online").then_some(Ok(page))
-        })
+        stopped(stop).or_else(|| tocsin.online().ok().map(Ok))
     })
     .flatten()
-    .with_context(|| match http::expect(socket, "GET", "/native/status", None) {
-        Ok(status) => format!("the resident says {status}"),
-        Err(error) => format!("the resident says nothing: {error:#}"),
+    .with_context(|| {
+        format!("{:#}", tocsin.online().err().unwrap_or_else(|| anyhow::anyhow!("online at last")))
     })?;
-    let secret = sender_token(socket)?;
+    let secret = sender_token(&tocsin)?;
     let window = if with_window {
         Some(Running::start("tocsin-desktop", &mut home.command(&programs.desktop, "window")?)?)
     } else {
         None
     };
-    let login = http::expect(socket, "POST", "/v1/login-codes", None).ok();
+    let login = tocsin.ask("POST", "/v1/login-codes", None).ok();
     print_addresses(&page, login.as_ref().and_then(|login| login["url"].as_str()), &secret);
     Ok(window)
 }
@@ -155,24 +138,22 @@ fn stopped<T>(stop: &AtomicBool) -> Option<Result<T>> {
 }
 
 /// A token that may publish to [`TOPIC`], of which this person is a member. The one of an earlier run is revoked.
-fn sender_token(socket: &Path) -> Result<String> {
-    let me = http::expect(socket, "GET", "/v1/me", None)?;
+fn sender_token(tocsin: &Resident) -> Result<String> {
+    let me = tocsin.ask("GET", "/v1/me", None)?;
     let user = me["user"]["name"].as_str().context("the resident has no user")?;
-    match http::request(socket, "POST", "/v1/topics", Some(&json!({"name": TOPIC, "members": [user]})))? {
+    match tocsin.try_to("POST", "/v1/topics", &json!({"name": TOPIC, "members": [user]}))? {
         (200..=299, _) => {}
         (409, _) => {
-            http::expect(socket, "PUT", &format!("/v1/topics/{TOPIC}/members/{user}"), None)?;
+            tocsin.ask("PUT", &format!("/v1/topics/{TOPIC}/members/{user}"), None)?;
         }
         (status, answer) => bail!("making the topic {TOPIC}: {status} {answer}"),
     }
-    let tokens = http::expect(socket, "GET", "/v1/tokens", None)?;
-    let listed = tokens.as_array().or_else(|| tokens["items"].as_array());
-    for token in listed.into_iter().flatten().filter(|token| token["name"] == TOKEN) {
+    let tokens = tocsin.ask("GET", "/v1/tokens", None)?;
+    for token in tokens.as_array().into_iter().flatten().filter(|token| token["name"] == TOKEN) {
         let id = token["id"].as_str().unwrap_or_default();
-        http::expect(socket, "DELETE", &format!("/v1/tokens/{id}"), None)?;
+        tocsin.ask("DELETE", &format!("/v1/tokens/{id}"), None)?;
     }
-    let made: Value = http::expect(
-        socket,
+    let made = tocsin.ask(
         "POST",
         "/v1/tokens",
         Some(&json!({"kind": "sender", "name": TOKEN, "topics": [TOPIC]})),
@@ -181,7 +162,6 @@ fn sender_token(socket: &Path) -> Result<String> {
 }
 
 fn print_addresses(page: &str, login: Option<&str>, secret: &str) {
-    let page = page.trim_end_matches('/');
     println!("\nThe page:  {page}/");
     if let Some(url) = login {
         println!("signed in: {url}   (once, within 5 minutes)");

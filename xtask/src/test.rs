@@ -87,10 +87,10 @@ fn crates(programs: &Programs) -> Command {
     command
 }
 
-/// Each test has a desktop of its own; two of them at a time leave the two cores of CI some air.
+/// One after the other: each brings a whole desktop, and CI has two cores.
 fn desktop(programs: &Programs) -> Command {
     let mut command = cargo_test(programs);
-    command.args(["-p", "tocsin-desktop", "--", "--test-threads=2"]);
+    command.args(["-p", "tocsin-desktop", "--", "--test-threads=1"]);
     for inherited in ["DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"] {
         // A test must not reach the desktop of the person who runs it.
         command.env_remove(inherited);

@@ -14,7 +14,12 @@ use serde_json::Value;
 use tocsin_virtual_desktop::{Home, Running, VirtualDesktop, wait_for};
 
 use super::{Compression, make};
-use crate::{build::Programs, http, repo, run::control_socket, step};
+use crate::{
+    build::Programs,
+    repo,
+    resident::{Resident, runs_from},
+    step,
+};
 
 /// A debug build on a busy machine included.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -32,6 +37,7 @@ pub fn prove(programs: &Programs) -> Result<()> {
     let root = Root::new(directory.join("clean"))?;
     let mut home = Home::new(directory.join("home"))?;
     let _desktop = VirtualDesktop::start(&mut home)?;
+    let _end = EndsResident(&home);
 
     root.dpkg(&[Path::new("--install"), &first])?;
     println!("  installed {version}");
@@ -85,8 +91,20 @@ impl Root {
     }
 }
 
+/// The resident has a session of its own and would outlive a proof that fails.
+struct EndsResident<'a>(&'a Home);
+
+impl Drop for EndsResident<'_> {
+    fn drop(&mut self) {
+        if let Ok((resident, _)) = Resident::find(self.0) {
+            // The proof has failed already; its error is the one to tell.
+            let _ = resident.ask("POST", "/native/quit", None);
+        }
+    }
+}
+
 /// What answers after a start.
-struct Resident {
+struct Started {
     process: Value,
     build: Value,
     /// Name of the installation, kept in the server's database.
@@ -95,27 +113,24 @@ struct Resident {
 }
 
 /// Starts the app as a person does, and waits until its server answers. The window is closed again.
-fn start(root: &Root, home: &Home) -> Result<Resident> {
+fn start(root: &Root, home: &Home) -> Result<Started> {
     let mut command = home.command(root.program("tocsin-desktop"), "window")?;
     // The programs must find each other as they do when installed.
     command.env_remove("TOCSIN_BIN").env_remove("TOCSIN_DESKTOP_BIN");
     let mut window = Running::start("tocsin-desktop", &mut command)?;
-    let hello = wait_for("the resident that was started with the window", PATIENCE, || {
-        let hello = hello(home).ok()?;
+    let (resident, hello) = wait_for("the resident that was started with the window", PATIENCE, || {
+        let (resident, hello) = Resident::find(home).ok()?;
         // The old one answers until it has drained.
-        runs_from(&hello, &root.program("tocsin")).then_some(hello)
+        runs_from(&hello, &root.program("tocsin")).then_some((resident, hello))
     })
     .with_context(|| {
         if window.has_ended() { "the window ended at once" } else { "the window is still there" }
     })?;
-    let socket = control_socket(home.runtime()).context("no control socket")?;
-    let status = http::expect(&socket, "GET", "/native/status", None)?;
-    if status["mode"]["mode"] == "unset" {
-        http::expect(&socket, "POST", "/native/host", Some(&serde_json::json!({})))?;
-    }
-    let me = wait_for("the server", PATIENCE, || http::expect(&socket, "GET", "/v1/me", None).ok())?;
+    resident.host()?;
+    let me = wait_for("the server", PATIENCE, || resident.ask("GET", "/v1/me", None).ok())?;
+    let status = resident.ask("GET", "/native/status", None)?;
     let data = PathBuf::from(status["data_dir"].as_str().context("the status names no data directory")?);
-    Ok(Resident {
+    Ok(Started {
         process: hello["pid"].clone(),
         build: hello["build"].clone(),
         instance: me["server"]["instance"].clone(),
@@ -124,10 +139,5 @@ fn start(root: &Root, home: &Home) -> Result<Resident> {
 }
 
 fn hello(home: &Home) -> Result<Value> {
-    http::expect(&control_socket(home.runtime()).context("no control socket")?, "GET", "/native/hello", None)
-}
-
-/// Whether the process of `hello` runs the file that is at `program` now.
-fn runs_from(hello: &Value, program: &Path) -> bool {
-    fs::read_link(format!("/proc/{}/exe", hello["pid"])).is_ok_and(|exe| exe == program)
+    Resident::find(home).map(|(_, hello)| hello)
 }
