@@ -1,20 +1,31 @@
 //! The durable log and everything derived from it.
 //!
 //! [`Store`] is the seam: the server knows no SQL, and a second engine is a second implementation. What an
-//! implementation must do is written in [`conformance`], which the SQLite one and the in-memory model both pass.
+//! implementation must do is written in `conformance` (a feature, for tests), which the SQLite one and the in-memory
+//! model both pass.
 //!
 //! Invariants every implementation keeps:
 //! - A write is answered only after it is durable; nothing is visible to a reader before that.
 //! - `seq` has no gaps and never goes back within an [`Epoch`](tocsin_protocol::Epoch); changes of members and
 //!   filters, reads, acknowledgements and revocations take a `seq` in the same log as messages.
 //! - A message's audience is decided by membership at its `seq`, never by today's.
+//!
+//! Words:
+//! - A *filter* chooses among topics: messages that name people pass every filter.
+//! - What a person is owed when they leave a topic, or are removed, is *withdrawn* in the same transaction: every
+//!   message that none of their devices has acknowledged and that they have not read. It is never delivered, listed or
+//!   missing again; joining again does not bring it back, nor does an acknowledgement that was still on its way.
+//! - Publishing a new version may append [`Entry::State`] entries right behind the message: acknowledgements that carry
+//!   over from the older version. They say nothing of reading.
 
+#[cfg(feature = "conformance")]
 pub mod conformance;
 mod entry;
 mod error;
 mod input;
 pub mod model;
 mod output;
+mod rules;
 pub mod sqlite;
 
 use async_trait::async_trait;

@@ -1,6 +1,6 @@
 //! What a person sees: their inbox, one message, how much is unread.
 
-use tocsin_protocol::{Action, MessageId, MessageView, Page, Priority};
+use tocsin_protocol::{MessageId, MessageView, Page};
 
 use super::{
     fault::Outcome,
@@ -10,7 +10,7 @@ use super::{
     tx::topic_id,
     view::View,
 };
-use crate::{Error, InboxQuery, UserId, Viewer};
+use crate::{Error, InboxQuery, UserId, Viewer, rules};
 
 /// Messages looked at for one page: a search for something rare answers with a short page and a `next`, rather than
 /// holding a reader for the whole history.
@@ -18,8 +18,7 @@ const SCAN_MOST: usize = 5000;
 /// Messages looked at in one step.
 const CHUNK: usize = 128;
 
-/// One page, newest first. `unread` and `unacknowledged` leave out what nobody waits for any more (expired,
-/// superseded), so that the list agrees with the count.
+/// One page, newest first.
 pub(super) fn inbox(view: &View<'_>, user: UserId, query: &InboxQuery) -> Outcome<Page<MessageView>> {
     let mut owed = Owed::kept(view.conn, user)?;
     if let Some(topic) = &query.topic {
@@ -32,11 +31,15 @@ pub(super) fn inbox(view: &View<'_>, user: UserId, query: &InboxQuery) -> Outcom
     loop {
         let page = owed.page(view.conn, (0, before.saturating_sub(1)), CHUNK, Order::NewestFirst)?;
         for item in &page {
-            if items.len() >= query.limit || scanned >= SCAN_MOST {
+            if scanned >= SCAN_MOST {
                 return Ok(Page { items, next: Some(before) });
             }
             scanned += 1;
             if let Some(row) = row(view, user, *item, query, needle.as_deref())? {
+                if items.len() >= query.limit {
+                    let next = items.last().map(|last| last.message.cursor.seq);
+                    return Ok(Page { items, next });
+                }
                 items.push(row);
             }
             before = item.seq;
@@ -60,19 +63,7 @@ fn row(
     }
     let Some(found) = message::at(view, item.seq)?.filter(|found| !found.pruned) else { return Ok(None) };
     let row = seen_by(view, Some(user), found)?;
-    Ok(fits(&row, query, needle).then_some(row))
-}
-
-pub(crate) fn fits(row: &MessageView, query: &InboxQuery, needle: Option<&str>) -> bool {
-    let message = &row.message;
-    let waiting = !message.expired && message.superseded_by.is_none();
-    let asks = message.priority >= Priority::HIGH
-        || message.actions.iter().any(|action| matches!(action, Action::Acknowledge { .. }));
-    (!query.unread || (waiting && row.read_at.is_none()))
-        && (!query.unacknowledged || (waiting && asks && row.acknowledged_at.is_none()))
-        && needle.is_none_or(|needle| {
-            message.title.to_lowercase().contains(needle) || message.body.to_lowercase().contains(needle)
-        })
+    Ok(rules::fits(&row, query, needle).then_some(row))
 }
 
 /// A message with what one person did with it.

@@ -7,7 +7,7 @@ use super::{
     inbox, message, owed, receipt, thread,
     tx::Tx,
 };
-use crate::{Entry, Error, Press, Pressed, UserId};
+use crate::{Entry, Error, Press, Pressed, UserId, rules};
 
 /// Books it; the first time stands. Appends to the log only what changed something. A message whose body is gone can
 /// still be pressed: the device that shows it may have been offline for long.
@@ -43,7 +43,7 @@ fn carry_forward(tx: &mut Tx<'_>, user: UserId, pressed: &Message, at: tocsin_pr
     while let Some((id, seq)) = next {
         let newer = message::by_id(&tx.view(), id)?;
         let message = &newer.stored.message;
-        if !thread::carries(older, message) || !owed::is_owed(tx.conn, user, seq, &newer.stored.address)? {
+        if !rules::carries(older, message) || !owed::is_owed(tx.conn, user, seq, &newer.stored.address)? {
             break;
         }
         thread::carry(tx, user, seq, id, at)?;

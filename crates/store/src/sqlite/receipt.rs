@@ -1,7 +1,7 @@
 //! Receipts: computed from membership intervals and acknowledged stretches, never stored.
 
 use rusqlite::{Connection, OptionalExtension as _};
-use tocsin_protocol::{Counts, Cursor, MessageId, Millis, PersonReceipt, Receipt, Seq, Shown, State};
+use tocsin_protocol::{Cursor, MessageId, Millis, PersonReceipt, Receipt, Seq, Shown, State};
 
 use super::{
     fault::Outcome,
@@ -12,10 +12,7 @@ use super::{
     shown,
     view::View,
 };
-use crate::{Error, UserId, Viewer};
-
-/// Names of missing people in one receipt: a window shows no more; the count has the rest.
-pub(crate) const MISSING_MOST: usize = 100;
+use crate::{Error, UserId, Viewer, rules};
 
 /// Who has it and who has not, as far as the viewer may see.
 pub(super) fn receipt(view: &View<'_>, viewer: Viewer, id: MessageId) -> Outcome<Receipt> {
@@ -41,8 +38,8 @@ pub(super) fn receipt(view: &View<'_>, viewer: Viewer, id: MessageId) -> Outcome
         created_at: message.created_at,
         expires_at: message.expires_at,
         superseded_by: found.newer.map(|(id, _)| id),
-        counts: counts(&people),
-        missing: missing(&people),
+        counts: rules::counts(&people),
+        missing: rules::missing(&people),
         people,
         as_of,
     })
@@ -54,25 +51,6 @@ pub(super) fn sees_whole(viewer: Viewer, found: &Found) -> bool {
         Viewer::Admin(_) => true,
         Viewer::Member(user) => found.user == Some(user),
         Viewer::Sender(token) => found.token == token,
-    }
-}
-
-pub(crate) fn missing(people: &[PersonReceipt]) -> Vec<String> {
-    let missing = people.iter().filter(|person| person.state == State::Missing);
-    missing.take(MISSING_MOST).map(|person| person.user.clone()).collect()
-}
-
-pub(crate) fn counts(people: &[PersonReceipt]) -> Counts {
-    let count = |which: fn(&PersonReceipt) -> bool| people.iter().filter(|person| which(person)).count() as u64;
-    Counts {
-        owed: people.len() as u64,
-        sent: count(|person| person.state == State::Sent),
-        received: count(|person| person.state >= State::Received),
-        shown: count(|person| person.shown == Some(Shown::Shown)),
-        read: count(|person| person.state >= State::Read),
-        acknowledged: count(|person| person.state == State::Acknowledged),
-        missing: count(|person| person.state == State::Missing),
-        withdrawn: count(|person| person.state == State::Withdrawn),
     }
 }
 

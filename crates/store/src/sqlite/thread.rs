@@ -10,10 +10,10 @@
 //! forward along the thread in the same way (see `press.rs`).
 
 use rusqlite::{OptionalExtension as _, types::Value};
-use tocsin_protocol::{Cursor, Message, MessageId, Millis, Priority, Seq, StateChange};
+use tocsin_protocol::{Cursor, MessageId, Millis, Priority, Seq, StateChange};
 
 use super::{fault::Outcome, log, message, owed, tx::Tx, view::View};
-use crate::{Address, Authority, Entry, Error, NewMessage, Sender, StoredMessage, TokenId, UserId};
+use crate::{Address, Authority, Entry, Error, NewMessage, Sender, StoredMessage, TokenId, UserId, rules};
 
 /// The version that is superseded.
 pub(super) struct Older {
@@ -22,11 +22,6 @@ pub(super) struct Older {
     pub(super) thread: MessageId,
     priority: Priority,
     resolved: bool,
-}
-
-/// Whether an acknowledgement of `older` stands for `newer`: not when that is more urgent, nor when the thing is back.
-pub(super) fn carries(older: (Priority, bool), newer: &Message) -> bool {
-    newer.priority <= older.0 && (newer.resolved || !older.1)
 }
 
 /// Finds it, if there is one.
@@ -84,7 +79,7 @@ impl Older {
 pub(super) fn supersede(tx: &mut Tx<'_>, older: &Older, newer: &StoredMessage) -> Outcome<()> {
     let seq = newer.message.cursor.seq;
     tx.conn.prepare_cached("UPDATE message SET superseded_by = ?1 WHERE seq = ?2")?.execute((seq, older.seq))?;
-    if !carries((older.priority, older.resolved), &newer.message) {
+    if !rules::carries((older.priority, older.resolved), &newer.message) {
         return Ok(());
     }
     let acknowledged = {

@@ -220,10 +220,12 @@ impl Room {
         self.shared.operations.fetch_add(batch.len() as u64, Ordering::Relaxed);
         if epoch != self.shared.epoch() {
             *self.shared.epoch.write().unwrap_or_else(PoisonError::into_inner) = epoch;
+            // What is kept carries cursors of the old epoch.
             self.shared.recent().forget(new_head);
+        } else {
+            self.shared.recent().extend(appended);
         }
         if new_head != head {
-            self.shared.recent().extend(appended);
             self.shared.head.send_replace(new_head);
         }
         Ok(())

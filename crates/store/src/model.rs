@@ -1,1 +1,0 @@
-//! The in-memory model: the same behaviour, simply.
