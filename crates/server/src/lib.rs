@@ -14,9 +14,11 @@ pub mod guard;
 pub mod hub;
 pub mod listen;
 pub mod metrics;
+pub mod page;
 pub mod routes;
 mod state;
 pub mod stream;
+pub mod tls;
 pub mod upkeep;
 
 pub use config::Config;

@@ -1,5 +1,7 @@
 //! `POST /v1/ack`: what clients of an event stream send in place of an `ack` frame. Answered when it is durable.
 
+#![expect(unused_qualifications, reason = "utoipa spells out the types of parameters")]
+
 use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
 use tocsin_protocol::stream::Ack;

@@ -1,5 +1,7 @@
 //! Devices: what streams and acknowledgements are booked on.
 
+#![expect(unused_qualifications, reason = "utoipa spells out the types of parameters")]
+
 use std::collections::HashMap;
 
 use axum::{Json as Answer, extract::State, http::StatusCode};

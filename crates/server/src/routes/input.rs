@@ -97,7 +97,7 @@ async fn read(headers: &HeaderMap, body: Body, state: &AppState) -> Result<Bytes
 }
 
 fn is_length_limit(error: &axum::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
 }
 
 fn too_large() -> Failure {

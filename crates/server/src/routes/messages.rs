@@ -1,5 +1,7 @@
 //! A person's inbox, single messages and what became of them.
 
+#![expect(unused_qualifications, reason = "utoipa spells out the types of parameters")]
+
 use axum::{Json as Answer, extract::State};
 use serde::Deserialize;
 use tocsin_protocol::{

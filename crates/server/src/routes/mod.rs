@@ -20,8 +20,9 @@ mod users;
 
 use axum::{
     Router,
-    http::{Method, Uri},
+    http::{HeaderMap, Method, Uri},
     middleware::from_fn_with_state,
+    response::Response,
     routing::{delete, get, patch, post, put},
 };
 use tocsin_protocol::Code;
@@ -32,6 +33,7 @@ pub use pace::Pace;
 use crate::{
     AppState, Failure,
     guard::{Guard, guard},
+    page,
     stream,
 };
 
@@ -43,7 +45,7 @@ pub fn router(state: AppState) -> Router {
         .merge(of_people())
         .merge(of_access())
         .merge(of_operation())
-        .fallback(nothing)
+        .fallback(page_or_nothing)
         .layer(from_fn_with_state(Guard::new(state.clone()), guard))
         .with_state(state)
 }
@@ -91,6 +93,11 @@ fn of_operation() -> Router<AppState> {
         .route("/openapi.json", get(openapi::described))
 }
 
-async fn nothing(method: Method, uri: Uri) -> Failure {
+/// The page, or nothing.
+async fn page_or_nothing(method: Method, uri: Uri, headers: HeaderMap) -> Result<Response, Failure> {
+    page::find(&method, uri.path(), &headers).ok_or_else(|| nothing(&method, &uri))
+}
+
+fn nothing(method: &Method, uri: &Uri) -> Failure {
     Failure::new(Code::NotFound, format!("there is nothing at {method} {}", uri.path())).hint("/openapi.json lists every route")
 }
