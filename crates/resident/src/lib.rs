@@ -8,6 +8,22 @@
 //!   its own, with a deadline: one that never answers holds up nothing else.
 //! - Nothing polls. An idle resident wakes for what arrives and for a handful of long timers.
 
+mod autostart;
+mod control;
+mod desk;
+mod host;
+mod join;
+mod link;
+mod mode;
 mod moment;
 mod notify;
+mod resident;
+mod secrets;
+mod settings;
 mod tray;
+mod window;
+
+pub use control::SocketError;
+pub use moment::{Clock, system_clock};
+pub use resident::{Error, Options, resident, run};
+pub use secrets::SERVICE as KEYRING_SERVICE;

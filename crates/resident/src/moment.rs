@@ -38,8 +38,15 @@ impl Moment {
 
     /// Eight in the morning of the next day: what "until tomorrow" means.
     pub fn tomorrow_morning(&self) -> Millis {
-        let morning = self.0.tomorrow().and_then(|day| day.start_of_day()).and_then(|day| day.checked_add(jiff::Span::new().hours(8)));
-        morning.map_or_else(|_| self.0.timestamp().as_millisecond() + 24 * 3_600_000, |at| at.timestamp().as_millisecond())
+        let morning = self
+            .0
+            .tomorrow()
+            .and_then(|day| day.start_of_day())
+            .and_then(|day| day.checked_add(jiff::Span::new().hours(8)));
+        morning.map_or_else(
+            |_| self.0.timestamp().as_millisecond() + 24 * 3_600_000,
+            |at| at.timestamp().as_millisecond(),
+        )
     }
 }
 

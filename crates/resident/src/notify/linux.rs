@@ -26,7 +26,7 @@ use super::{Notifier, Popup, ShowError, Signal, Urgency, popup::escape};
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
 /// Before the bus is tried again: first and longest.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
-const RETRY_MOST: Duration = Duration::from_secs(120);
+const RETRY_MOST: Duration = Duration::from_mins(2);
 /// Reason of `NotificationClosed` when the person took it away.
 const DISMISSED: u32 = 2;
 
@@ -142,9 +142,10 @@ fn notification(popup: &Popup, abilities: Abilities) -> Notification {
         Urgency::Low => notification.urgency(notify_rust::Urgency::Low),
         Urgency::Normal => notification.urgency(notify_rust::Urgency::Normal),
         // Resident: pressing Open must not take the way to acknowledge away.
-        Urgency::Critical => {
-            notification.urgency(notify_rust::Urgency::Critical).hint(Hint::Resident(true)).timeout(Timeout::Never)
-        }
+        Urgency::Critical => notification
+            .urgency(notify_rust::Urgency::Critical)
+            .hint(Hint::Resident(true))
+            .timeout(Timeout::Never),
     };
     if abilities.actions {
         for (key, label) in &popup.actions {
@@ -187,7 +188,8 @@ async fn keep_connected(
     while !signals.is_closed() {
         let followed = follow(&to_proxy, &abilities, &signals, &mut retry).await;
         to_proxy.send_replace(None);
-        let why = followed.err().map_or_else(|| "the session bus went away".into(), |error| error.to_string());
+        let why =
+            followed.err().map_or_else(|| "the session bus went away".into(), |error| error.to_string());
         if signals.send(Signal::Down(why)).await.is_err() {
             return;
         }
@@ -204,7 +206,8 @@ async fn follow(
     retry: &mut Duration,
 ) -> zbus::Result<()> {
     let connection = zbus::Connection::session().await?;
-    let proxy = NotificationsProxy::builder(&connection).cache_properties(CacheProperties::No).build().await?;
+    let proxy =
+        NotificationsProxy::builder(&connection).cache_properties(CacheProperties::No).build().await?;
     let bus = zbus::fdo::DBusProxy::new(&connection).await?;
     // Listening begins before the first look, so that a daemon that starts in between is not missed.
     let mut owners = bus.receive_name_owner_changed_with_args(&[(0, NAME)]).await?;

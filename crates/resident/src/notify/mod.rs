@@ -15,7 +15,7 @@ mod unsupported;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-pub use popup::{KEY_ACKNOWLEDGE, KEY_MUTE, KEY_OPEN, KEY_URL, Popup, Urgency, escape};
+pub use popup::{KEY_ACKNOWLEDGE, KEY_MUTE, KEY_URL, Popup, Urgency, escape};
 pub use presenter::{Ask, Outcome, Presenter, Wishes};
 
 /// Draws popups.

@@ -121,11 +121,7 @@ impl Policy {
             return Decision::Away;
         }
         self.forget(about.now);
-        if critical {
-            self.decide_critical(about.now)
-        } else {
-            self.decide_ordinary(message, about.now)
-        }
+        if critical { self.decide_critical(about.now) } else { self.decide_ordinary(message, about.now) }
     }
 
     /// Whether a critical message may be shown again now; counts as a popup if so.
@@ -338,7 +334,7 @@ mod tests {
     #[test]
     fn what_came_while_away_is_one_summary_but_critical_ones_stand_alone() {
         let mut desk = desk();
-        for _ in 0..BURST + 1 {
+        for _ in 0..=BURST {
             assert_eq!(desk.decide(&message(3, "ops"), Arrival::Away), Decision::Away);
         }
         assert_eq!(desk.decide(&message(5, "ops"), Arrival::Away), Decision::Show);

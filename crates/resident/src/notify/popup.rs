@@ -51,12 +51,14 @@ impl Popup {
         // Without a title the body's first line is one, and need not be said twice.
         let (title, body) = if message.title.is_empty() {
             let title = one_line(&body, BODY_CHARS);
-            let rest = body.trim_start().strip_prefix(title.as_str()).map(|rest| rest.trim_start().to_owned());
+            let rest =
+                body.trim_start().strip_prefix(title.as_str()).map(|rest| rest.trim_start().to_owned());
             (title, rest.unwrap_or(body))
         } else {
             (message.title.clone(), body)
         };
-        let title = if message.resolved { locale.t("notification.resolved", &[("title", &title)]) } else { title };
+        let title =
+            if message.resolved { locale.t("notification.resolved", &[("title", &title)]) } else { title };
         let title = if title.is_empty() { locale.t("notification.untitled", &[]) } else { title };
         let urgency = match message.priority {
             // What is over presses nobody.
@@ -75,14 +77,28 @@ impl Popup {
         if summary.topics.len() > TOPICS_NAMED {
             named.push_str(" …");
         }
-        let body = if named.is_empty() { String::new() } else { locale.t("notification.summaryTopics", &[("topics", &named)]) };
-        Self::plain(locale.t("notification.summary", &[("count", &summary.count.to_string())]), body, Urgency::Normal, locale)
+        let body = if named.is_empty() {
+            String::new()
+        } else {
+            locale.t("notification.summaryTopics", &[("topics", &named)])
+        };
+        Self::plain(
+            locale.t("notification.summary", &[("count", &summary.count.to_string())]),
+            body,
+            Urgency::Normal,
+            locale,
+        )
     }
 
     /// Of what came while the person was away.
     pub fn of_absence(count: u64, newest: &str, locale: &Locale) -> Self {
         let title = locale.t("notification.whileAway", &[("count", &count.to_string())]);
-        Self::plain(title, locale.t("notification.summaryBody", &[("title", newest)]), Urgency::Normal, locale)
+        Self::plain(
+            title,
+            locale.t("notification.summaryBody", &[("title", newest)]),
+            Urgency::Normal,
+            locale,
+        )
     }
 
     /// Of a storm of critical messages.
@@ -93,7 +109,12 @@ impl Popup {
 
     /// The one that a person asks for to see whether popups work.
     pub fn of_test(locale: &Locale) -> Self {
-        Self::plain(locale.t("notification.test", &[]), locale.t("notification.testBody", &[]), Urgency::Normal, locale)
+        Self::plain(
+            locale.t("notification.test", &[]),
+            locale.t("notification.testBody", &[]),
+            Urgency::Normal,
+            locale,
+        )
     }
 
     /// One with nothing but a way to open the window.
@@ -115,7 +136,10 @@ fn actions(message: &Message, locale: &Locale) -> Vec<(String, String)> {
             Action::Acknowledge { label } => label.clone(),
             Action::OpenUrl { .. } => None,
         });
-        actions.push((KEY_ACKNOWLEDGE.into(), label.unwrap_or_else(|| locale.t("notification.acknowledge", &[]))));
+        actions.push((
+            KEY_ACKNOWLEDGE.into(),
+            label.unwrap_or_else(|| locale.t("notification.acknowledge", &[])),
+        ));
     }
     for (index, action) in message.actions.iter().enumerate() {
         if let Action::OpenUrl { label, .. } = action {
@@ -135,7 +159,10 @@ fn plain(body: &str, format: Format) -> String {
     }
     let lines = body.lines().filter(|line| !line.trim_start().starts_with("```")).map(|line| {
         let line = line.trim_start().trim_start_matches(['#', '>']).trim_start();
-        let line = line.strip_prefix("* ").or_else(|| line.strip_prefix("- ")).map_or_else(|| line.to_owned(), |rest| format!("• {rest}"));
+        let line = line
+            .strip_prefix("* ")
+            .or_else(|| line.strip_prefix("- "))
+            .map_or_else(|| line.to_owned(), |rest| format!("• {rest}"));
         links_as_text(&line.replace("**", "").replace("__", "").replace('`', ""))
     });
     lines.collect::<Vec<_>>().join("\n").trim().into()
@@ -184,7 +211,9 @@ mod tests {
             "cursor": "k3v9x0ab-1", "id": "AAAAAAAAAAAA", "seq": 1, "topic": "ops", "sender": "ci", "title": "Disk full",
             "body": "on db1", "priority": 3, "thread": "AAAAAAAAAAAA", "created_at": 0,
         });
-        let (Some(fields), serde_json::Value::Object(extra)) = (value.as_object_mut(), extra) else { panic!() };
+        let (Some(fields), serde_json::Value::Object(extra)) = (value.as_object_mut(), extra) else {
+            panic!()
+        };
         fields.extend(extra);
         serde_json::from_value(value).unwrap()
     }
@@ -211,8 +240,13 @@ mod tests {
 
     #[test]
     fn urgency_follows_priority_until_it_is_over() {
-        let urgency = |priority: u8, resolved: bool| popup(serde_json::json!({"priority": priority, "resolved": resolved})).urgency;
-        assert_eq!([urgency(2, false), urgency(3, false), urgency(5, false)], [Urgency::Low, Urgency::Normal, Urgency::Critical]);
+        let urgency = |priority: u8, resolved: bool| {
+            popup(serde_json::json!({"priority": priority, "resolved": resolved})).urgency
+        };
+        assert_eq!(
+            [urgency(2, false), urgency(3, false), urgency(5, false)],
+            [Urgency::Low, Urgency::Normal, Urgency::Critical]
+        );
         assert_eq!(urgency(5, true), Urgency::Low);
         assert_eq!(popup(serde_json::json!({"resolved": true})).title, "Settled: Disk full");
     }
@@ -226,7 +260,9 @@ mod tests {
 
     #[test]
     fn markdown_loses_its_marks_and_keeps_its_words() {
-        let seen = popup(serde_json::json!({"format": "markdown", "body": "## Disk **full**\n- `db1` [graph](https://x/y) ![img](http://z)\n```sh\ndf\n```"}));
+        let seen = popup(
+            serde_json::json!({"format": "markdown", "body": "## Disk **full**\n- `db1` [graph](https://x/y) ![img](http://z)\n```sh\ndf\n```"}),
+        );
         assert_eq!(seen.body, "Disk full\n• db1 graph img\ndf");
     }
 

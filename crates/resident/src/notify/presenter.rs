@@ -116,7 +116,12 @@ pub struct Presenter {
 
 impl Presenter {
     /// A presenter that reports through `outcomes`.
-    pub fn new(notifier: Box<dyn Notifier>, outcomes: mpsc::Sender<Outcome>, wishes: watch::Receiver<Wishes>, clock: Clock) -> Self {
+    pub fn new(
+        notifier: Box<dyn Notifier>,
+        outcomes: mpsc::Sender<Outcome>,
+        wishes: watch::Receiver<Wishes>,
+        clock: Clock,
+    ) -> Self {
         Self {
             notifier,
             outcomes,
@@ -135,7 +140,10 @@ impl Presenter {
         loop {
             let now = (self.clock)();
             // A due repetition that may not be shown (pause) is put off by its period, so this never spins.
-            let due = self.screen.next_repeat().map(|due| Instant::now() + Duration::from_millis((due - now).max(0).unsigned_abs()));
+            let due = self
+                .screen
+                .next_repeat()
+                .map(|due| Instant::now() + Duration::from_millis((due - now).max(0).unsigned_abs()));
             tokio::select! {
                 ask = asks.recv() => match ask {
                     Some(ask) => self.ask(ask).await,
@@ -149,7 +157,9 @@ impl Presenter {
 
     async fn ask(&mut self, ask: Ask) {
         match ask {
-            Ask::Message { message, arrival, acknowledged } => self.message(*message, arrival, acknowledged).await,
+            Ask::Message { message, arrival, acknowledged } => {
+                self.message(*message, arrival, acknowledged).await
+            }
             Ask::CaughtUp => self.show_absence().await,
             Ask::Handled { id, acknowledged } => {
                 self.waiting.retain(|waiting| waiting.id != id);
@@ -222,7 +232,11 @@ impl Presenter {
         let locale = Arc::clone(&self.wishes.borrow().locale);
         let Some(newest) = absent.last() else { return };
         let (popup, content, became) = if absent.len() == 1 {
-            (Popup::of_message(newest, &locale), Content::Message { message: Box::new(newest.clone()) }, Shown::Shown)
+            (
+                Popup::of_message(newest, &locale),
+                Content::Message { message: Box::new(newest.clone()) },
+                Shown::Shown,
+            )
         } else {
             let title = one_line(if newest.title.is_empty() { &newest.body } else { &newest.title }, 80);
             (Popup::of_absence(absent.len() as u64, &title, &locale), Content::Absence, Shown::Suppressed)

@@ -78,7 +78,8 @@ impl Screen {
         if acknowledged {
             self.pressing.retain(|pressing| pressing.message.id != id);
         }
-        let popup = self.find(|content| matches!(content, Content::Message { message } if message.id == id))?;
+        let popup =
+            self.find(|content| matches!(content, Content::Message { message } if message.id == id))?;
         self.popups.remove(&popup);
         Some(popup)
     }
@@ -90,7 +91,8 @@ impl Screen {
             Content::Storm | Content::Notice => true,
             Content::Summary | Content::Absence => false,
         };
-        let gone: Vec<u32> = self.popups.iter().filter(|(_, content)| !stays(content)).map(|(id, _)| *id).collect();
+        let gone: Vec<u32> =
+            self.popups.iter().filter(|(_, content)| !stays(content)).map(|(id, _)| *id).collect();
         self.popups.retain(|_, content| stays(content));
         gone
     }

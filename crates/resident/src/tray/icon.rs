@@ -1,9 +1,9 @@
 //! The tray icon as pixels: the bell of `icons/tray/*.svg`, drawn here so that a count can be put on it.
 //!
-//! A panel asks for ARGB32 in network byte order. Three sizes cover panels of 22 px up to HiDPI; together 15 KB, made
+//! A panel asks for ARGB32 in network byte order. Three sizes cover panels of 22 px up to 48 px; together 15 KB, made
 //! when the state changes and kept by the tray alone.
 
-/// Sizes offered, pixels: the usual panel, GNOME's and KDE's, and HiDPI.
+/// Sizes offered, pixels: the usual panel, GNOME's and KDE's, and high resolutions.
 pub const SIZES: [u32; 3] = [22, 32, 48];
 /// Counts above show as "9+": two digits are not readable at 22 px.
 const BADGE_MOST: u64 = 9;
@@ -70,7 +70,9 @@ impl Icon {
     fn pixel(self, x: u32, y: u32, size: u32) -> [u8; 4] {
         let (mut covered, mut sum) = (0u32, [0u32; 3]);
         for sub in 0..SAMPLES * SAMPLES {
-            let at = |pixel: u32, sub: u32| (pixel as f32 + (sub as f32 + 0.5) / SAMPLES as f32) * 48.0 / size as f32;
+            let at = |pixel: u32, sub: u32| {
+                (pixel as f32 + (sub as f32 + 0.5) / SAMPLES as f32) * 48.0 / size as f32
+            };
             if let Some(colour) = self.colour(at(x, sub % SAMPLES), at(y, sub / SAMPLES)) {
                 covered += 1;
                 for (total, part) in sum.iter_mut().zip(colour) {
@@ -114,22 +116,15 @@ impl Icon {
             Face::Paused => {
                 let distance = (x - 35.0).hypot(y - 35.0);
                 let bars = (29.5..40.5).contains(&y) && ((x - 31.5).abs() < 2.0 || (x - 38.5).abs() < 2.0);
-                if distance > 13.0 {
-                    None
-                } else {
-                    Some(if bars || distance > 11.0 { WHITE } else { PAUSE })
-                }
+                if distance > 13.0 { None } else { Some(if bars || distance > 11.0 { WHITE } else { PAUSE }) }
             }
             Face::Problem => {
                 // Half the triangle's width grows from its tip at (34, 20) to its base at y = 45.
                 let half = |grow: f32| (y - 20.0 + 2.0 * grow) * 0.52;
                 let inside = |grow: f32| y < 45.0 + grow && half(grow) > 0.0 && (x - 34.0).abs() < half(grow);
                 let sign = (x - 34.0).abs() < 2.0 && ((28.0..37.5).contains(&y) || (39.5..43.0).contains(&y));
-                if !inside(1.2) {
-                    None
-                } else {
-                    Some(if sign || !inside(-1.2) { DARK } else { WARNING })
-                }
+                let colour = if sign || !inside(-1.2) { DARK } else { WARNING };
+                inside(1.2).then_some(colour)
             }
         }
     }

@@ -28,12 +28,16 @@ const ANSWER_WAIT: Duration = Duration::from_secs(5);
 const UPDATE_PAUSE: Duration = Duration::from_millis(250);
 /// Before trying again after the bus failed: first and longest.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
-const RETRY_MOST: Duration = Duration::from_secs(120);
+const RETRY_MOST: Duration = Duration::from_mins(2);
 
 const WATCHER: &str = "org.kde.StatusNotifierWatcher";
 
 /// Shows the tray until `view`'s sender is gone.
-pub(super) async fn run(mut view: watch::Receiver<View>, commands: mpsc::Sender<Command>, presence: mpsc::Sender<Presence>) {
+pub(super) async fn run(
+    mut view: watch::Receiver<View>,
+    commands: mpsc::Sender<Command>,
+    presence: mpsc::Sender<Presence>,
+) {
     let mut retry = RETRY_FIRST;
     loop {
         let first = view.borrow_and_update().clone();
@@ -79,7 +83,11 @@ pub(super) async fn run(mut view: watch::Receiver<View>, commands: mpsc::Sender<
 }
 
 /// Hands every change of the view to the item; returns when the view's sender or the item is gone.
-async fn follow(handle: &ksni::Handle<Item>, view: &mut watch::Receiver<View>, presence: &mpsc::Sender<Presence>) {
+async fn follow(
+    handle: &ksni::Handle<Item>,
+    view: &mut watch::Receiver<View>,
+    presence: &mpsc::Sender<Presence>,
+) {
     while view.changed().await.is_ok() {
         let next = view.borrow_and_update().clone();
         let update = handle.update(move |item| item.take(next));
@@ -135,7 +143,12 @@ impl Item {
     }
 
     fn entry(label: &str, command: impl Fn() -> Command + Send + 'static) -> MenuItem<Self> {
-        StandardItem { label: literal(label), activate: Box::new(move |item: &mut Self| item.ask(command())), ..Default::default() }.into()
+        StandardItem {
+            label: literal(label),
+            activate: Box::new(move |item: &mut Self| item.ask(command())),
+            ..Default::default()
+        }
+        .into()
     }
 
     fn pause_menu(&self) -> MenuItem<Self> {
@@ -180,7 +193,11 @@ impl ksni::Tray for Item {
 
     fn tool_tip(&self) -> ksni::ToolTip {
         // The specification lets hosts read markup in it; what it says of problems comes from elsewhere.
-        ksni::ToolTip { title: self.view.title.clone(), description: crate::notify::escape(&self.view.tooltip), ..Default::default() }
+        ksni::ToolTip {
+            title: self.view.title.clone(),
+            description: crate::notify::escape(&self.view.tooltip),
+            ..Default::default()
+        }
     }
 
     fn activate(&mut self, _x: i32, _y: i32) {
@@ -189,7 +206,9 @@ impl ksni::Tray for Item {
 
     fn menu(&self) -> Vec<MenuItem<Self>> {
         let words = &self.view.words;
-        let disabled = |label: &str| -> MenuItem<Self> { StandardItem { label: literal(label), enabled: false, ..Default::default() }.into() };
+        let disabled = |label: &str| -> MenuItem<Self> {
+            StandardItem { label: literal(label), enabled: false, ..Default::default() }.into()
+        };
         let token = ksni::current_xdg_activation_token;
         let mut menu = vec![
             Self::entry(&words.open, move || Command::Open { message: None, token: token() }),

@@ -15,7 +15,7 @@ use tocsin_protocol::MessageId;
 use tokio::sync::{mpsc, watch};
 
 pub use icon::{Face, Icon, Pixmap};
-pub use view::{Facts, RECENT, View, one_line, problem_title};
+pub use view::{Facts, RECENT, View, one_line};
 
 /// What a person asks for in the tray.
 #[derive(Clone, Debug, PartialEq, Eq)]

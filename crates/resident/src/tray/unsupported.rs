@@ -5,7 +5,11 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Command, Presence, View};
 
-pub(super) async fn run(mut view: watch::Receiver<View>, _commands: mpsc::Sender<Command>, presence: mpsc::Sender<Presence>) {
+pub(super) async fn run(
+    mut view: watch::Receiver<View>,
+    _commands: mpsc::Sender<Command>,
+    presence: mpsc::Sender<Presence>,
+) {
     let _ = presence.send(Presence::Missing("the tray is not supported on this platform yet".into())).await;
     while view.changed().await.is_ok() {}
 }

@@ -87,7 +87,12 @@ impl View {
             icon: Icon { face: face(facts), unread: facts.unread },
             title: t("tray.title"),
             tooltip: lines.join("\n"),
-            recent: facts.recent.iter().take(RECENT).map(|(id, title)| (*id, one_line(title, RECENT_CHARS))).collect(),
+            recent: facts
+                .recent
+                .iter()
+                .take(RECENT)
+                .map(|(id, title)| (*id, one_line(title, RECENT_CHARS)))
+                .collect(),
             paused: facts.paused_until.is_some(),
             attention: face(facts) == Face::Problem,
             words: Words {
@@ -113,7 +118,10 @@ pub fn problem_title(problem: &Problem, locale: &Locale) -> String {
     let code = serde_json::to_value(problem.code).ok().and_then(|code| Some(code.as_str()?.to_owned()));
     let key = format!("problem.{}.title", code.unwrap_or_default());
     let title = locale.t(&key, &[]);
-    problem.detail.as_ref().map_or(title.clone(), |detail| format!("{title} ({})", one_line(detail, DETAIL_CHARS)))
+    problem
+        .detail
+        .as_ref()
+        .map_or(title.clone(), |detail| format!("{title} ({})", one_line(detail, DETAIL_CHARS)))
 }
 
 fn face(facts: &Facts<'_>) -> Face {
@@ -155,19 +163,32 @@ mod tests {
 
     use super::*;
 
-    fn view(connection: &Connection, unread: u64, paused_until: Option<Millis>, problems: &[Problem], language: Language) -> View {
+    fn view(
+        connection: &Connection,
+        unread: u64,
+        paused_until: Option<Millis>,
+        problems: &[Problem],
+        language: Language,
+    ) -> View {
         let recent = [("AAAAAAAAAAAA".parse().unwrap(), format!("first\n{}", "x".repeat(90)))];
-        View::new(&Facts { connection, unread, paused_until, problems, recent: &recent }, &Locale::new(language, ""))
+        View::new(
+            &Facts { connection, unread, paused_until, problems, recent: &recent },
+            &Locale::new(language, ""),
+        )
     }
 
     #[test]
     fn the_tooltip_tells_since_when_it_is_offline() {
-        let offline = Connection::Offline { since: 1_700_000_000_000, reason: "no route".into(), retry_at: None };
+        let offline =
+            Connection::Offline { since: 1_700_000_000_000, reason: "no route".into(), retry_at: None };
         let at = Moment::from(1_700_000_000_000).short();
         let seen = view(&offline, 3, None, &[], Language::En);
         assert_eq!(seen.tooltip, format!("3 unread\nOffline since {at}"));
         assert_eq!(seen.icon, Icon { face: Face::Offline, unread: 3 });
-        assert_eq!(view(&offline, 3, None, &[], Language::ZhCn).tooltip, format!("3 条未读\n已离线，自{at}起"));
+        assert_eq!(
+            view(&offline, 3, None, &[], Language::ZhCn).tooltip,
+            format!("3 条未读\n已离线，自{at}起")
+        );
     }
 
     #[test]

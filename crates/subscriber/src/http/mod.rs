@@ -23,7 +23,7 @@ pub(crate) use unreachable::unreachable;
 /// Name resolution, TCP and TLS: longer than a SYN retransmitted twice (3 s).
 const CONNECT: Duration = Duration::from_secs(10);
 /// Silence within one answer: above the longest heartbeat of a stream and the longest poll.
-const READ: Duration = Duration::from_secs(60);
+const READ: Duration = Duration::from_mins(1);
 /// A whole API call. The server answers in milliseconds; the rest is the network.
 const CALL: Duration = Duration::from_secs(30);
 /// An idle connection is kept this long: shorter than the 60 s after which proxies drop one.

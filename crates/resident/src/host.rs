@@ -1,0 +1,231 @@
+//! Hosting: the server inside this resident, and this person's own stream to it.
+//!
+//! One data directory has one server. If a `tocsin serve` holds it, this resident joins it over its control socket
+//! instead, and takes over when it ends. The stream to the own server uses a secret made at this start and kept in
+//! memory, so that hosting needs no keyring.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use tocsin_control::Client;
+use tocsin_protocol::{
+    Me, NewToken, NewTopic, NewUser, Role, Token, TokenKind,
+    account::MadeToken,
+    control::{Connection, Hosting, Mode, ProblemCode, Status},
+};
+use tocsin_server::{AppState, Config, auth, config::LocalAccess, listen};
+use tocsin_store::{
+    Error as StoreError, Store,
+    sqlite::{Options, SqliteStore},
+};
+use tocsin_subscriber::{Endpoint, Owner, Secret};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    join::{device_name, login_name},
+    link::Link,
+    mode::{Parts, Retry},
+};
+
+/// The topic that a new server begins with: something to publish to.
+const FIRST_TOPIC: &str = "general";
+/// Name of the token that a resident makes at a `tocsin serve` beside it.
+const BESIDE_TOKEN: &str = "tray on this computer";
+
+/// Hosts until `over`.
+pub async fn run(parts: &Parts, hosting: &Hosting, over: &CancellationToken) {
+    parts.desk.change(|facets| {
+        facets.mode = Mode::Host { addresses: Vec::new(), lan: hosting.lan };
+        facets.connection = Connection::Connecting;
+    });
+    let Some(store) = open_store(parts, over).await else { return };
+    if let Err(error) = host(parts, hosting, &store, over).await {
+        tracing::error!(%error, "hosting ended");
+        parts.desk.raise(ProblemCode::StoreUnwritable, error.to_string());
+        parts.say_offline("reason.server_not_running", &error.to_string(), parts.desk.now());
+        over.cancelled().await;
+    }
+    parts.stop_link().await;
+    store.close().await;
+}
+
+/// The store, as soon as it can be opened. While another server holds it, this resident is joined to that one.
+async fn open_store(parts: &Parts, over: &CancellationToken) -> Option<Arc<dyn Store>> {
+    let mut retry = Retry::default();
+    loop {
+        let options = Options { clock: Arc::clone(parts.desk.clock()), ..Options::new(&parts.paths.data) };
+        let opened = tokio::task::spawn_blocking(move || SqliteStore::open(options)).await.ok()?;
+        let error = match opened {
+            Ok(store) => {
+                parts.desk.clear(ProblemCode::StoreUnwritable);
+                parts.desk.clear(ProblemCode::StoreNewer);
+                return Some(Arc::new(store));
+            }
+            Err(error) => error,
+        };
+        match &error {
+            StoreError::InUse(_) => {
+                let server = Client::server(&parts.paths);
+                if let Ok(status) = server.status().await {
+                    tracing::info!("a server runs on this data directory: joining it");
+                    beside(parts, &server, &status, over).await;
+                    parts.stop_link().await;
+                    if over.is_cancelled() {
+                        return None;
+                    }
+                    retry = Retry::default();
+                    continue;
+                }
+            }
+            StoreError::Newer { .. } => parts.desk.raise(ProblemCode::StoreNewer, error.to_string()),
+            _ => parts.desk.raise(ProblemCode::StoreUnwritable, error.to_string()),
+        }
+        tracing::error!(%error, "the server's data cannot be opened");
+        parts.say_offline("reason.server_not_running", &error.to_string(), parts.desk.now());
+        retry.wait(over).await?;
+    }
+}
+
+async fn host(
+    parts: &Parts,
+    hosting: &Hosting,
+    store: &Arc<dyn Store>,
+    over: &CancellationToken,
+) -> tocsin_store::Result<()> {
+    let user = first_run(&**store).await?;
+    let device = device_name();
+    let secret = auth::Secret::token();
+    let local = LocalAccess { secret: secret.expose().into(), user: user.clone(), device: device.clone() };
+    let config = Config { name: hosting.name.clone(), local: Some(local), ..Config::default() };
+    let state = AppState::start(Arc::clone(store), config, Arc::clone(parts.desk.clock())).await?;
+    let owner = Owner { server: store.instance().to_owned(), user };
+    let Some(inbox) = parts.open_inbox(&owner, over).await else { return Ok(()) };
+    let Some(listener) = bind(parts, hosting.port, over).await else { return Ok(()) };
+    let origin = format!("http://127.0.0.1:{}", hosting.port);
+    parts.desk.change(|facets| {
+        facets.mode = Mode::Host { addresses: vec![origin.clone()], lan: hosting.lan };
+        facets.page = Some(origin.clone());
+    });
+    let end = CancellationToken::new();
+    let serving = tokio::spawn(tocsin_server::serve(listener, state, end.clone().cancelled_owned()));
+    let endpoint = Endpoint { origin, ca_fingerprint: None, token: Secret::new(secret.expose()) };
+    match Link::connect(inbox, &endpoint, &device, Arc::clone(&parts.desk), parts.asks.clone()) {
+        Ok(link) => {
+            parts.links.send_replace(Some(link));
+        }
+        Err(error) => tracing::error!(%error, "the own server cannot be followed"),
+    }
+    over.cancelled().await;
+    // The stream first: it acknowledges what it has while the server still listens.
+    parts.stop_link().await;
+    end.cancel();
+    let _ = serving.await;
+    Ok(())
+}
+
+/// The port, as soon as it is free. It is not exchanged for another: senders are set up with its number.
+async fn bind(parts: &Parts, port: u16, over: &CancellationToken) -> Option<TcpListener> {
+    let mut retry = Retry::default();
+    loop {
+        match listen::bind(SocketAddr::from(([127, 0, 0, 1], port))) {
+            Ok(listener) => {
+                parts.desk.clear(ProblemCode::PortInUse);
+                return Some(listener);
+            }
+            Err(error) => {
+                tracing::error!(%error, port, "the server cannot listen");
+                parts.desk.raise(ProblemCode::PortInUse, port.to_string());
+                parts.say_offline("reason.server_not_running", &format!("{port}: {error}"), parts.desk.now());
+                retry.wait(over).await?;
+            }
+        }
+    }
+}
+
+/// The person whose inbox this is: whoever has been admin for longest, or one named after the login, with a first
+/// topic to publish to.
+async fn first_run(store: &dyn Store) -> tocsin_store::Result<String> {
+    let login = login_name();
+    let mut admins: Vec<_> =
+        store.users().await?.into_iter().filter(|user| user.role == Role::Admin).collect();
+    admins.sort_by_key(|user| (user.name != login, user.created_at));
+    if let Some(admin) = admins.into_iter().next() {
+        return Ok(admin.name);
+    }
+    store.add_user(NewUser { name: login.clone(), display_name: None, role: Role::Admin }).await?;
+    let topic = NewTopic {
+        name: FIRST_TOPIC.into(),
+        description: None,
+        retention_days: None,
+        members: vec![login.clone()],
+    };
+    match store.add_topic(topic).await {
+        Ok(_) | Err(StoreError::Conflict(_)) => {}
+        Err(error) => return Err(error),
+    }
+    tracing::info!(user = %login, "first start: made the admin and a first topic");
+    Ok(login)
+}
+
+/// Follows a `tocsin serve` on the same data directory until it ends or `over`.
+async fn beside(parts: &Parts, server: &Client, status: &Status, over: &CancellationToken) {
+    let joined = async {
+        let me: Me = server.get("/v1/me").await?;
+        let tokens: Vec<Token> = server.get("/v1/tokens").await?;
+        for old in tokens.iter().filter(|token| token.name == BESIDE_TOKEN) {
+            server.request("DELETE", &format!("/v1/tokens/{}", old.id), None).await?.check()?;
+        }
+        let user = me.user.map(|user| user.name);
+        let new = NewToken {
+            kind: TokenKind::Client,
+            name: BESIDE_TOKEN.into(),
+            user,
+            topics: Vec::new(),
+            expires_in: None,
+        };
+        let made: MadeToken = server.post("/v1/tokens", &new).await?;
+        Ok::<_, tocsin_control::Error>((me.server.instance, made))
+    };
+    let (instance, made) = match joined.await {
+        Ok(joined) => joined,
+        Err(error) => {
+            tracing::warn!(%error, "the server beside this resident could not be joined");
+            parts.say_offline("reason.server_not_running", &error.to_string(), parts.desk.now());
+            let _ = Retry::default().wait(over).await;
+            return;
+        }
+    };
+    let origin = status.page.clone().unwrap_or_default().trim_end_matches('/').to_owned();
+    let user = made.token.user.unwrap_or_default();
+    parts.desk.change(|facets| {
+        facets.mode = Mode::Join { origin: origin.clone(), user: Some(user.clone()) };
+        facets.page = Some(origin.clone());
+    });
+    let Some(inbox) = parts.open_inbox(&Owner { server: instance, user }, over).await else { return };
+    let endpoint = Endpoint { origin, ca_fingerprint: None, token: Secret::new(made.secret) };
+    match Link::connect(inbox, &endpoint, &device_name(), Arc::clone(&parts.desk), parts.asks.clone()) {
+        Ok(link) => {
+            parts.links.send_replace(Some(link));
+        }
+        Err(error) => parts.say_offline("reason.endpoint", &error.to_string(), parts.desk.now()),
+    }
+    until_gone(parts, server, over).await;
+}
+
+/// Resolves when the server beside this resident has ended. Its socket is looked at only when the stream is down.
+async fn until_gone(parts: &Parts, server: &Client, over: &CancellationToken) {
+    let mut status = parts.desk.watch_status();
+    loop {
+        let down = matches!(
+            status.borrow_and_update().connection,
+            Connection::Offline { .. } | Connection::Refused { .. }
+        );
+        if down && server.hello().await.is_err_and(|error| error.is_not_running()) {
+            return;
+        }
+        tokio::select! {
+            _ = status.changed() => {}
+            () = over.cancelled() => return,
+        }
+    }
+}

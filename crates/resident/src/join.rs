@@ -1,0 +1,196 @@
+//! Joining a server by invite: the one-time code becomes this device's token, which goes into the vault before
+//! anything else remembers the server.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::http::StatusCode;
+use rand::Rng as _;
+use tocsin_protocol::{
+    Code,
+    control::{Connection, JoinRequest, Mode, ProblemCode},
+    limits,
+};
+use tocsin_subscriber::{Endpoint, Owner, Secret, http};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    control::Fault,
+    link::Link,
+    mode::Parts,
+    secrets::{Strongbox, VaultError},
+    settings::Joined,
+};
+
+/// A keyring that has not answered by then waits for its password.
+const KEYRING_WAIT: Duration = Duration::from_secs(2);
+
+/// What the token is filed under, after the profile.
+const TOKEN: &str = "client-token";
+
+/// Name of the token of a profile in the vault.
+pub fn token_name(profile: &str) -> String {
+    format!("{profile}/{TOKEN}")
+}
+
+/// Redeems the invite; the token is in the vault when this returns.
+pub async fn redeem(request: &JoinRequest, strongbox: &Strongbox) -> Result<Joined, Fault> {
+    let vault = strongbox.vault();
+    let profile = format!("{:08x}", rand::rng().random::<u32>());
+    // The code is good once: whether its token can be kept is found out before it is spent.
+    let trial = token_name(&profile);
+    vault.set(&trial, &Secret::new("trial")).await.map_err(|error| keyring(&error))?;
+    let device = request.device.clone().unwrap_or_else(device_name);
+    let redeemed = http::redeem(&request.invite, &device, request.user.as_deref()).await;
+    let (endpoint, joined) = match redeemed {
+        Ok(redeemed) => redeemed,
+        Err(error) => {
+            let _ = vault.delete(&trial).await;
+            return Err(error.into());
+        }
+    };
+    vault.set(&token_name(&profile), &endpoint.token).await.map_err(|error| keyring(&error))?;
+    Ok(Joined {
+        origin: endpoint.origin,
+        ca_fingerprint: endpoint.ca_fingerprint,
+        user: joined.user.name,
+        device: joined.device,
+        profile,
+    })
+}
+
+/// Follows the joined server until `over`. The inbox is there at once, the stream when the vault gave the token.
+pub async fn run(parts: &Parts, joined: &Joined, over: &CancellationToken) {
+    let mode = Mode::Join { origin: joined.origin.clone(), user: Some(joined.user.clone()) };
+    parts.desk.change(|facets| {
+        facets.mode = mode;
+        facets.connection = Connection::Connecting;
+        facets.page = Some(joined.origin.clone());
+    });
+    let owner = Owner { server: joined.origin.clone(), user: joined.user.clone() };
+    let Some(inbox) = parts.open_inbox(&owner, over).await else { return };
+    let token = tokio::select! {
+        token = token(parts, joined) => token,
+        () = over.cancelled() => return,
+    };
+    let endpoint =
+        Endpoint { origin: joined.origin.clone(), ca_fingerprint: joined.ca_fingerprint.clone(), token };
+    match Link::connect(inbox, &endpoint, &joined.device, Arc::clone(&parts.desk), parts.asks.clone()) {
+        Ok(link) => {
+            parts.links.send_replace(Some(link));
+        }
+        Err(error) => {
+            tracing::error!(%error, "the joined server cannot be followed");
+            parts.say_offline("reason.endpoint", &error.to_string(), parts.desk.now());
+        }
+    }
+}
+
+/// The token, waited for as long as it takes: a keyring that is missing may come, a locked one may be unlocked.
+async fn token(parts: &Parts, joined: &Joined) -> Secret {
+    const CODES: [ProblemCode; 3] =
+        [ProblemCode::KeyringMissing, ProblemCode::KeyringLocked, ProblemCode::KeyringFailed];
+    let since = parts.desk.now();
+    loop {
+        // Listening begins before asking, so that an unlock in between is not missed.
+        let mut changed = std::pin::pin!(parts.strongbox.changed());
+        let mut has_changed = false;
+        let (vault, name) = (parts.strongbox.vault(), token_name(&joined.profile));
+        let mut asking = std::pin::pin!(vault.get(&name));
+        let mut late = std::pin::pin!(tokio::time::sleep(KEYRING_WAIT));
+        let mut told = false;
+        let answer = loop {
+            tokio::select! {
+                answer = &mut asking => break answer,
+                () = &mut late, if !told => {
+                    told = true;
+                    parts.desk.raise(ProblemCode::KeyringLocked, None);
+                    parts.say_offline("reason.keyring_locked", "", since);
+                }
+                () = &mut changed, if !has_changed => has_changed = true,
+                // Another vault was chosen: the prompt of the keyring is nobody's concern any more.
+                () = parts.vault_chosen.notified() => break Err(VaultError::Locked),
+            }
+        };
+        let problem = match answer {
+            Ok(Some(token)) => {
+                for code in CODES {
+                    parts.desk.clear(code);
+                }
+                parts.desk.change(|facets| facets.connection = Connection::Connecting);
+                return token;
+            }
+            Ok(None) => {
+                let reason = parts.desk.locale().t("reason.no_token", &[]);
+                parts.desk.change(|facets| facets.connection = Connection::Refused { since, reason });
+                parts.desk.raise(ProblemCode::TokenRefused, None);
+                None
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the token could not be read");
+                let detail = error.to_string();
+                parts.say_offline(error.reason(), &detail, since);
+                parts.desk.raise(error.problem(), Some(detail).filter(|_| error != VaultError::Locked));
+                Some(error.problem())
+            }
+        };
+        for code in CODES.into_iter().filter(|code| Some(*code) != problem) {
+            parts.desk.clear(code);
+        }
+        if !has_changed && !parts.strongbox.was_chosen_since(&vault) {
+            tokio::select! {
+                () = &mut changed => {}
+                () = parts.vault_chosen.notified() => {}
+            }
+        }
+    }
+}
+
+/// This computer's name, as far as it can name a device.
+pub fn device_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    named(&name, "desktop")
+}
+
+/// Name of the person at this computer, as far as it can name a user.
+pub fn login_name() -> String {
+    let name =
+        ["USER", "LOGNAME"].iter().find_map(|variable| std::env::var(variable).ok()).unwrap_or_default();
+    named(&name.to_lowercase(), "admin")
+}
+
+fn named(text: &str, otherwise: &str) -> String {
+    let name: String = text
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' })
+        .skip_while(|c| !c.is_ascii_alphanumeric())
+        .take(limits::NAME_BYTES)
+        .collect();
+    if limits::is_name(&name) { name } else { otherwise.into() }
+}
+
+fn keyring(error: &VaultError) -> Fault {
+    let hint = match error {
+        VaultError::Locked => "unlock the keyring and try again",
+        VaultError::Sealed => "enter the passphrase of the sealed file in the settings",
+        VaultError::Missing(_) | VaultError::Failed(_) => {
+            "start a keyring, or choose a sealed file or this run only in the settings"
+        }
+    };
+    Fault::new(StatusCode::SERVICE_UNAVAILABLE, Code::Keyring, error.to_string()).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_name_of_a_computer_or_person_becomes_one_that_can_be_used() {
+        for (text, name) in
+            [("Anna's PC", "Anna-s-PC"), ("-x", "x"), ("", "admin"), ("李雷", "admin"), ("büro-1", "b-ro-1")]
+        {
+            assert_eq!(named(text, "admin"), name);
+        }
+        assert!(limits::is_name(&named(&"a".repeat(300), "admin")));
+        assert!(limits::is_name(&device_name()) && limits::is_name(&login_name()));
+    }
+}

@@ -1,0 +1,225 @@
+//! The inbox of the chosen server and, when there is a token, the stream that keeps it up to date.
+//!
+//! The inbox is there as soon as the server is known: reading and acknowledging work while the keyring is locked or
+//! the network is down, and the server hears of it later.
+
+use std::sync::Arc;
+
+use tocsin_protocol::{
+    MessageId,
+    control::{Connection as Told, ProblemCode, ResidentEvent},
+};
+use tocsin_subscriber::{
+    Arrival, Connection, Endpoint, Event, Handle, Inbox, InboxQuery, Reason, Result, Silent, Subscriber,
+    http::Api,
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    desk::Desk,
+    moment::Moment,
+    notify::{Ask, Popup, Urgency, policy},
+    tray::RECENT,
+};
+
+/// The inbox, and the stream to its server.
+#[derive(Clone)]
+pub struct Link {
+    /// The inbox.
+    pub inbox: Inbox,
+    handle: Option<Handle>,
+}
+
+impl Link {
+    /// An inbox without a stream.
+    pub fn offline(inbox: Inbox) -> Self {
+        Self { inbox, handle: None }
+    }
+
+    /// Connects. Events are taken to desk and presenter until the link is stopped.
+    pub fn connect(
+        inbox: Inbox,
+        endpoint: &Endpoint,
+        device: &str,
+        desk: Arc<Desk>,
+        asks: mpsc::Sender<Ask>,
+    ) -> Result<Self> {
+        let (handle, events) =
+            Subscriber::start(endpoint, device, inbox.clone(), tocsin_subscriber::Options::default())?;
+        tokio::spawn(take_events(events, desk, asks));
+        Ok(Self { inbox, handle: Some(handle) })
+    }
+
+    /// The server's API, with this device's token.
+    pub fn api(&self) -> Option<&Api> {
+        self.handle.as_ref().map(Handle::api)
+    }
+
+    /// Marks a message as read.
+    pub async fn read(&self, desk: &Desk, id: MessageId) -> Result<()> {
+        match &self.handle {
+            Some(handle) => handle.read(id).await.map(drop),
+            None => self.inbox.read(id).await.map(|change| desk.tell(ResidentEvent::State(change))),
+        }
+    }
+
+    /// Acknowledges a message.
+    pub async fn acknowledge(&self, desk: &Desk, id: MessageId) -> Result<()> {
+        match &self.handle {
+            Some(handle) => handle.acknowledge(id).await.map(drop),
+            None => self.inbox.acknowledge(id).await.map(|change| desk.tell(ResidentEvent::State(change))),
+        }
+    }
+
+    /// Marks all as read; says how many that were.
+    pub async fn read_all(&self, desk: &Desk) -> Result<usize> {
+        if let Some(handle) = &self.handle {
+            return handle.read_all().await;
+        }
+        let changes = self.inbox.read_all().await?;
+        let count = changes.len();
+        for change in changes {
+            desk.tell(ResidentEvent::State(change));
+        }
+        Ok(count)
+    }
+
+    /// Closes the stream and the inbox.
+    pub async fn stop(self) {
+        if let Some(handle) = self.handle {
+            handle.stop().await;
+        }
+        if let Err(error) = self.inbox.close().await {
+            tracing::warn!(%error, "the inbox could not be closed");
+        }
+    }
+}
+
+/// Shows on the desk what the inbox holds, keeps the unread count, and hands over what was never shown.
+pub async fn present(inbox: Inbox, desk: Arc<Desk>, asks: mpsc::Sender<Ask>) -> Result<()> {
+    let newest = inbox.list(InboxQuery { limit: Some(RECENT), ..InboxQuery::default() }).await?;
+    desk.set_recent(newest.items.iter().map(|view| &view.message));
+    if let Some(kept) = inbox.damaged() {
+        let locale = desk.locale();
+        let body = locale.t("notification.inboxDamagedBody", &[("file", &kept.display().to_string())]);
+        notice(&desk, &asks, "notification.inboxDamaged", body).await;
+    }
+    let now = desk.now();
+    for pending in inbox.pending().await? {
+        let arrival =
+            if pending.is_shown_singly(now) { policy::Arrival::Live } else { policy::Arrival::Away };
+        let _ = asks
+            .send(Ask::Message { message: Box::new(pending.message), arrival, acknowledged: false })
+            .await;
+    }
+    let _ = asks.send(Ask::CaughtUp).await;
+    let mut unread = inbox.unread();
+    // The inbox's sender lives as long as a handle of it: only the watch is kept here.
+    drop(inbox);
+    loop {
+        let count = *unread.borrow_and_update();
+        desk.change(|facets| facets.unread = count);
+        if unread.changed().await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+async fn take_events(mut events: mpsc::Receiver<Event>, desk: Arc<Desk>, asks: mpsc::Sender<Ask>) {
+    while let Some(event) = events.recv().await {
+        match event {
+            Event::Connection(connection) => take_connection(&connection, &desk, &asks).await,
+            Event::Stored(stored) => {
+                desk.add_recent(&stored.message);
+                desk.tell(ResidentEvent::Message(Box::new(stored.message.clone())));
+                // What needs no popup is stored as suppressed already; but a popup of an older version is updated.
+                let arrival = match stored.arrival {
+                    Arrival::Live => policy::Arrival::Live,
+                    Arrival::Missed | Arrival::Restored => policy::Arrival::Away,
+                };
+                if matches!(stored.silent, None | Some(Silent::Handled)) {
+                    let acknowledged = stored.acknowledged_at.is_some() || stored.silent.is_some();
+                    let _ = asks
+                        .send(Ask::Message { message: Box::new(stored.message), arrival, acknowledged })
+                        .await;
+                }
+            }
+            Event::State(change) => {
+                let acknowledged = change.acknowledged_at.is_some();
+                let _ = asks.send(Ask::Handled { id: change.id, acknowledged }).await;
+                desk.tell(ResidentEvent::State(change));
+            }
+            Event::Reset(reset) if reset.lost > 0 => {
+                let locale = desk.locale();
+                let since = reset.lost_since.map_or_else(|| "?".into(), |at| Moment::from(at).short());
+                let title = locale.t("notification.lostTitle", &[("count", &reset.lost.to_string())]);
+                let popup = Popup::plain(
+                    title,
+                    locale.t("notification.lostBody", &[("time", &since)]),
+                    Urgency::Normal,
+                    &locale,
+                );
+                let _ = asks.send(Ask::Notice(popup)).await;
+            }
+            Event::Reset(_) => {}
+            Event::CaughtUp { .. } => {
+                let _ = asks.send(Ask::CaughtUp).await;
+            }
+            Event::Sent { key, result } => match *result {
+                Ok(published) => tracing::info!(%key, id = %published.id, "a spooled message was sent"),
+                Err(error) => tracing::warn!(%key, %error, "a spooled message was refused for good"),
+            },
+        }
+    }
+}
+
+async fn take_connection(connection: &Connection, desk: &Desk, asks: &mpsc::Sender<Ask>) {
+    if !connection.is_online() {
+        // What has come of an absence so far is told now; more may take hours.
+        let _ = asks.send(Ask::CaughtUp).await;
+    }
+    let reason = match connection {
+        Connection::Offline { reason, .. } | Connection::Refused { reason, .. } => Some(reason),
+        _ => None,
+    };
+    let problem = reason.and_then(|reason| match reason {
+        Reason::Certificate(_) => Some(ProblemCode::CertificateRefused),
+        Reason::Unauthorised | Reason::OtherUser(_) => Some(ProblemCode::TokenRefused),
+        Reason::InboxUnwritable(_) => Some(ProblemCode::StoreUnwritable),
+        _ => None,
+    });
+    for code in [ProblemCode::CertificateRefused, ProblemCode::TokenRefused] {
+        if problem != Some(code) && (connection.is_online() || problem.is_some()) {
+            desk.clear(code);
+        }
+    }
+    if let Some(code) = problem {
+        desk.raise(code, reason.and_then(Reason::detail));
+    }
+    let told = say(connection, desk);
+    desk.change(|facets| facets.connection = told);
+}
+
+/// The connection, in the person's language.
+fn say(connection: &Connection, desk: &Desk) -> Told {
+    let locale = desk.locale();
+    let words = |reason: &Reason| {
+        let detail = reason.detail().unwrap_or_default();
+        locale.t(&format!("reason.{}", reason.code()), &[("detail", &detail)])
+    };
+    match connection {
+        Connection::Connecting => Told::Connecting,
+        Connection::Online { transport, since } => Told::Online { transport: *transport, since: *since },
+        Connection::Offline { since, reason, retry_at } => {
+            Told::Offline { since: *since, reason: words(reason), retry_at: *retry_at }
+        }
+        Connection::Refused { since, reason } => Told::Refused { since: *since, reason: words(reason) },
+    }
+}
+
+/// Tells something that is not a message.
+pub async fn notice(desk: &Desk, asks: &mpsc::Sender<Ask>, title_key: &str, body: String) {
+    let locale = desk.locale();
+    let popup = Popup::plain(locale.t(title_key, &[]), body, Urgency::Normal, &locale);
+    let _ = asks.send(Ask::Notice(popup)).await;
+}
