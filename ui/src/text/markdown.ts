@@ -51,6 +51,8 @@ export function renderMarkdown(text: string, { images, imageOff }: MarkdownOptio
     ALLOWED_TAGS: images ? TAGS : TAGS.filter((tag) => tag !== "img"),
     ALLOWED_ATTR: ATTRIBUTES,
     ALLOWED_URI_REGEXP: /^https?:\/\//i,
+    // The pattern above holds for whatever is not named here.
+    ADD_URI_SAFE_ATTR: ["rel", "referrerpolicy", "loading", "align", "start"],
     ALLOW_DATA_ATTR: false,
     ALLOW_ARIA_ATTR: false,
   });
