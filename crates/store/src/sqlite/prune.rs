@@ -34,8 +34,7 @@ pub(super) fn prune(tx: &mut Tx<'_>) -> Outcome<Pruned> {
     let mut room = Room { rows: ROWS, pairs: PAIRS };
     for shelf in &mut shelves {
         let oldest_kept = tx.now.saturating_sub(shelf.keep);
-        while let Some((seq, at)) = next(tx.conn, shelf)?.filter(|(_, at)| *at <= oldest_kept) {
-            debug_assert!(at <= oldest_kept);
+        while let Some((seq, _)) = next(tx.conn, shelf)?.filter(|(_, at)| *at <= oldest_kept) {
             if !room.is_left() {
                 pruned.more = true;
                 return Ok(pruned);
@@ -88,7 +87,7 @@ fn next(conn: &Connection, shelf: &Shelf) -> Outcome<Option<(Seq, Millis)>> {
     Ok(Some((seq, at)))
 }
 
-fn prune_one(tx: &Tx<'_>, shelf: &mut Shelf, seq: Seq, room: &mut Room, pruned: &mut Pruned) -> Outcome<()> {
+fn prune_one(tx: &mut Tx<'_>, shelf: &mut Shelf, seq: Seq, room: &mut Room, pruned: &mut Pruned) -> Outcome<()> {
     let sql = "UPDATE message SET body = '', extras = NULL, pruned_at = ?2 WHERE seq = ?1";
     tx.conn.prepare_cached(sql)?.execute((seq, tx.now))?;
     shelf.pruned = seq;
@@ -101,6 +100,7 @@ fn prune_one(tx: &Tx<'_>, shelf: &mut Shelf, seq: Seq, room: &mut Room, pruned: 
         }
     }
     tx.shared.pruned.fetch_max(seq, std::sync::atomic::Ordering::Relaxed);
+    tx.stale = true;
     pruned.messages += 1;
     room.rows = room.rows.saturating_sub(1);
     let Some(found) = message::at(&tx.view(), seq)? else { return Ok(()) };
@@ -113,7 +113,7 @@ fn prune_one(tx: &Tx<'_>, shelf: &mut Shelf, seq: Seq, room: &mut Room, pruned: 
 }
 
 /// Prunes the oldest bodies of all while the file holds more than it may.
-fn over_size(tx: &Tx<'_>, shelves: &mut [Shelf], room: &mut Room, pruned: &mut Pruned) -> Outcome<()> {
+fn over_size(tx: &mut Tx<'_>, shelves: &mut [Shelf], room: &mut Room, pruned: &mut Pruned) -> Outcome<()> {
     while used(tx.conn)? > tx.shared.options.keep_bytes {
         let mut oldest: Option<(Seq, usize)> = None;
         for (index, shelf) in shelves.iter().enumerate() {

@@ -22,6 +22,8 @@ pub(super) struct Tx<'a> {
     pub(super) head: Seq,
     /// What was appended in this transaction.
     pub(super) appended: Vec<LogEntry>,
+    /// The end of the log that is kept in memory holds something that is no longer so.
+    pub(super) stale: bool,
 }
 
 impl Tx<'_> {

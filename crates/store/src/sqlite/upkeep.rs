@@ -19,6 +19,8 @@ pub(super) fn new_epoch(tx: &mut Tx<'_>, why: EpochReason) -> Outcome<Epoch> {
     tx.conn.prepare_cached("UPDATE meta SET epoch = ?1")?.execute([epoch.as_str()])?;
     tracing::warn!(?why, %epoch, "the log begins a new epoch: clients list their inbox anew");
     tx.epoch = epoch.clone();
+    // What is kept carries cursors of the old epoch.
+    tx.stale = true;
     Ok(epoch)
 }
 

@@ -207,20 +207,20 @@ impl Room {
             epoch: self.shared.epoch(),
             head: *self.shared.head.borrow(),
             appended: Vec::new(),
+            stale: false,
         };
         let head = tx.head;
         let touched = touch::flush(&tx).map_err(broken)?;
         for job in batch.iter_mut() {
             run(job.as_mut(), &mut tx)?;
         }
-        let (new_head, appended, epoch) = (tx.head, tx.appended, tx.epoch);
+        let (new_head, appended, epoch, stale) = (tx.head, tx.appended, tx.epoch, tx.stale);
         execute(&self.conn, "COMMIT").map_err(broken)?;
         self.shared.touched().flushed(touched);
         self.shared.commits.fetch_add(1, Ordering::Relaxed);
         self.shared.operations.fetch_add(batch.len() as u64, Ordering::Relaxed);
-        if epoch != self.shared.epoch() {
-            *self.shared.epoch.write().unwrap_or_else(PoisonError::into_inner) = epoch;
-            // What is kept carries cursors of the old epoch.
+        *self.shared.epoch.write().unwrap_or_else(PoisonError::into_inner) = epoch;
+        if stale {
             self.shared.recent().forget(new_head);
         } else {
             self.shared.recent().extend(appended);
@@ -257,6 +257,7 @@ impl Room {
                 epoch: self.shared.epoch(),
                 head: 0,
                 appended: Vec::new(),
+            stale: false,
             };
             touch::flush(&tx)?;
             self.conn.execute_batch("COMMIT")?;

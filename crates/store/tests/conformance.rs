@@ -1,0 +1,27 @@
+//! Both implementations do what is asked of every one.
+
+use tocsin_store::{
+    conformance::{DAY, Hand},
+    model::ModelStore,
+    sqlite::{Options, SqliteStore},
+};
+
+fn model(hand: &Hand) -> (ModelStore, ()) {
+    (ModelStore::new(hand.clock(), 7 * DAY, 90 * DAY), ())
+}
+
+fn sqlite(hand: &Hand) -> (SqliteStore, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(Options { clock: hand.clock(), ..Options::new(dir.path()) }).unwrap();
+    (store, dir)
+}
+
+mod in_memory {
+    use super::model;
+    tocsin_store::conformance_cases!(model);
+}
+
+mod on_disk {
+    use super::sqlite;
+    tocsin_store::conformance_cases!(sqlite);
+}
