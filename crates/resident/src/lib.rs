@@ -11,6 +11,7 @@
 mod autostart;
 mod control;
 mod desk;
+mod forget;
 mod host;
 mod join;
 mod link;
@@ -24,6 +25,7 @@ mod tray;
 mod window;
 
 pub use control::SocketError;
+pub use forget::{Forgotten, forget};
 pub use moment::{Clock, system_clock};
 pub use resident::{Error, Options, resident, run};
 pub use secrets::SERVICE as KEYRING_SERVICE;

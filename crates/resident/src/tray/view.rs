@@ -185,10 +185,8 @@ mod tests {
         let seen = view(&offline, 3, None, &[], Language::En);
         assert_eq!(seen.tooltip, format!("3 unread\nOffline since {at}"));
         assert_eq!(seen.icon, Icon { face: Face::Offline, unread: 3 });
-        assert_eq!(
-            view(&offline, 3, None, &[], Language::ZhCn).tooltip,
-            format!("3 条未读\n已离线，自{at}起")
-        );
+        let chinese = view(&offline, 3, None, &[], Language::ZhCn).tooltip;
+        assert!(chinese.contains("未读") && chinese.contains(&at), "{chinese}");
     }
 
     #[test]
