@@ -24,5 +24,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // Web Locks, IndexedDB and the like come from each test; one file must not see another's.
     isolate: true,
+    // Conditions are waited for with a deadline of 5 s each; a busy machine must not turn that into a failure of its own.
+    testTimeout: 30_000,
   },
 });

@@ -1,5 +1,9 @@
-/** Pictures of every view in both languages, and a list of what the browser complained about. `npm run demo` first. */
+/**
+ * Pictures of every view in both languages, with what the browser complained about (the policy is as strict as the
+ * server's) and what axe finds: labels, roles, contrast. `npm run demo` first.
+ */
 import { chromium } from "playwright-core";
+import axe from "axe-core";
 import { preview } from "vite";
 import { fileURLToPath } from "node:url";
 
@@ -51,6 +55,15 @@ for (const [name, address, viewport] of shots) {
   await page.goto(origin + address, { waitUntil: "networkidle" });
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   if (wide > 0) console.log(`${name}: ${wide}px too wide`);
+  if (wide > 0) complaints += 1;
+  // Not through a script tag, which the policy forbids.
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"] }));
+  for (const { id, help, nodes } of violations) {
+    complaints += 1;
+    console.log(`${name}: ${id}: ${help}`);
+    for (const node of nodes.slice(0, 3)) console.log(`    ${node.html.slice(0, 140)}\n    ${node.failureSummary?.split("\n").slice(1, 2).join(" ")}`);
+  }
   await page.screenshot({ path: `${here}shots/${name}.png` });
   await page.close();
 }

@@ -1,0 +1,340 @@
+/** The page as a person uses it, over a server in memory. */
+import { mount, tick, unmount } from "svelte";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { DemoBackend, type DemoOptions } from "../../demo/backend";
+import { App } from "../../src/state/app.svelte";
+import { route } from "../../src/state/route.svelte";
+import { i18n } from "../../src/text/i18n.svelte";
+import Page from "../../src/view/Page.svelte";
+
+let close: (() => Promise<void>) | undefined;
+
+beforeEach(async () => {
+  localStorage.clear();
+  location.hash = "#/inbox";
+  // The page hears of it a turn later; the next test must not begin where the last one ended.
+  await until(() => route.at.message === undefined && route.at.place === "inbox");
+  // jsdom has the element, not what it does.
+  HTMLDialogElement.prototype.showModal = function () {
+    this.open = true;
+  };
+  HTMLDialogElement.prototype.close = function () {
+    this.open = false;
+    this.dispatchEvent(new Event("close"));
+  };
+});
+afterEach(async () => {
+  await close?.();
+  close = undefined;
+  document.body.replaceChildren();
+});
+
+async function open(options: DemoOptions = {}) {
+  const backend = new DemoBackend({ lang: "en", ...options });
+  i18n.chosen = options.lang ?? "en";
+  localStorage.setItem("tocsin.language", options.lang ?? "en");
+  const app = new App(backend);
+  const page = mount(Page, { target: document.body, props: { app } });
+  close = () => unmount(page);
+  await app.start();
+  await idle();
+  return { backend, app };
+}
+
+async function idle(): Promise<void> {
+  for (let i = 0; i < 10; i++) {
+    await new Promise((resolve) => setTimeout(resolve));
+    await tick();
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 5000;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`it did not happen in time:\n${document.body.textContent}`);
+    await idle();
+  }
+}
+
+const rows = () => [...document.querySelectorAll<HTMLElement>("[data-row]")];
+const text = () => document.body.textContent ?? "";
+function button(name: string): HTMLButtonElement {
+  const found = [...document.querySelectorAll("button")].find((each) => each.textContent?.trim() === name || each.getAttribute("aria-label") === name);
+  if (!found) throw new Error(`no button ${name}`);
+  return found;
+}
+async function go(hash: string): Promise<void> {
+  location.hash = hash;
+  await idle();
+}
+async function fill(selector: string, value: string): Promise<void> {
+  const field = document.querySelector<HTMLInputElement>(selector)!;
+  field.value = value;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  field.dispatchEvent(new Event("change", { bubbles: true }));
+  await idle();
+}
+const called = (backend: DemoBackend, method: string, path: string) => backend.calls.filter((call) => call.method === method && call.path === path);
+
+describe("inbox", () => {
+  test("newest first, unread marked in words too", async () => {
+    await open();
+    expect(rows()).toHaveLength(8);
+    expect(rows()[0]!.textContent).toContain("Disk almost full");
+    expect(rows()[0]!.textContent).toContain("Unread");
+    expect(rows()[3]!.textContent).not.toContain("Unread");
+    expect(rows()[0]!.textContent).toContain("Critical");
+  });
+
+  test("opening a message reads it; Esc leads back", async () => {
+    const { backend } = await open();
+    await go("#/message/Demo00000120");
+    expect(document.querySelector("h1")?.textContent).toBe("Disk almost full on db-1");
+    expect(called(backend, "POST", "/v1/messages/Demo00000120/read")).toHaveLength(1);
+    expect(rows()[0]!.textContent).not.toContain("Unread");
+    window.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+    await until(() => location.hash === "#/inbox");
+  });
+
+  test("acknowledge, once", async () => {
+    const { backend } = await open();
+    await go("#/message/Demo00000120");
+    button("Acknowledge").click();
+    await until(() => text().includes("Acknowledged today"));
+    expect(called(backend, "POST", "/v1/messages/Demo00000120/acknowledge")).toHaveLength(1);
+    expect([...document.querySelectorAll("button")].some((each) => each.textContent?.trim() === "Acknowledge")).toBe(false);
+  });
+
+  test("a failed acknowledgement is taken back and told", async () => {
+    const { backend } = await open();
+    await go("#/message/Demo00000120");
+    const { Failure } = await import("../../src/backend/backend");
+    backend.request = () => Promise.reject(new Failure("offline", "since 10:02", 503));
+    button("Acknowledge").click();
+    await until(() => text().includes("There is no connection to the server right now."));
+    expect(button("Acknowledge")).toBeDefined();
+  });
+
+  test("the receipt names who is missing and shows every person", async () => {
+    await open();
+    await go("#/message/Demo00000120");
+    await until(() => document.querySelector("[data-testid=missing]") !== null);
+    expect(document.querySelector("[data-testid=missing]")?.textContent).toContain("chen");
+    expect(document.querySelectorAll("tbody tr").length).toBeGreaterThanOrEqual(4);
+  });
+
+  test("what arrives stands on top, once, and is told to the screen reader", async () => {
+    const { backend } = await open();
+    const message = { id: "Live00000001", cursor: "k3v9x0ab-900", sender: "bo", title: "It is live", format: "text", priority: 3, thread: "Live00000001", created_at: Date.now() } as const;
+    backend.tell({ type: "message", message });
+    backend.tell({ type: "message", message });
+    await idle();
+    expect(rows().filter((row) => row.textContent?.includes("It is live"))).toHaveLength(1);
+    expect(rows()[0]!.textContent).toContain("It is live");
+    await until(() => document.querySelector("[data-testid=feed]")?.textContent === "New message from bo: It is live");
+  });
+
+  test("a newer version marks the older as replaced", async () => {
+    const { backend } = await open();
+    backend.tell({ type: "message", message: { id: "Live00000002", cursor: "k3v9x0ab-901", sender: "alertmanager", title: "Disk fine again", format: "text", priority: 5, thread: "Demo00000120", supersedes: "Demo00000120", resolved: true, created_at: Date.now() } });
+    await go("#/message/Demo00000120");
+    expect(text()).toContain("A newer version replaced this message.");
+    expect(document.querySelector<HTMLAnchorElement>('.note a[href="#/message/Live00000002"]')).not.toBeNull();
+  });
+
+  test("filters are asked of the server", async () => {
+    const { backend } = await open();
+    button("Unread").click();
+    await until(() => rows().length === 3);
+    await fill("[name=search]", "shift");
+    await until(() => rows().length === 1);
+    expect(backend.calls.at(-1)?.path).toBe("/v1/messages?q=shift&unread=true");
+    await fill("[name=search]", "nothing like it");
+    await until(() => rows().length === 0);
+    button("Clear filters").click();
+    await until(() => rows().length === 8);
+  });
+
+  test("read elsewhere is read here", async () => {
+    const { backend } = await open();
+    backend.tell({ type: "state", change: { cursor: "k3v9x0ab-902", id: "Demo00000120", read_at: Date.now() } });
+    await idle();
+    expect(rows()[0]!.textContent).not.toContain("Unread");
+  });
+
+  test("links and images of Markdown go through the backend, or nowhere", async () => {
+    const { backend } = await open();
+    await go("#/message/Demo00000120");
+    expect(document.querySelector(".markdown img")).toBeNull();
+    document.querySelector<HTMLAnchorElement>(".markdown a")!.click();
+    expect(backend.opened).toEqual(["https://grafana.example/d/disk"]);
+    button("Load images").click();
+    await idle();
+    expect(document.querySelector(".markdown img")?.getAttribute("src")).toBe("https://img.example/load.png");
+  });
+});
+
+describe("send", () => {
+  test("to a topic, with one key per draft", async () => {
+    const { backend } = await open();
+    const keys: (string | undefined)[] = [];
+    const request = backend.request.bind(backend);
+    backend.request = ((...args: Parameters<DemoBackend["request"]> & [never, never, unknown?, string?]) => {
+      if (args[1] === "/v1/messages" && args[0] === "POST") keys.push(args[3]);
+      return request(args[0], args[1], args[2]);
+    }) as typeof backend.request;
+    await go("#/compose");
+    await fill("[name=title]", "Water is off");
+    await fill("[name=body]", "Until noon.");
+    document.querySelector("form")!.requestSubmit();
+    await until(() => text().includes("Sent to 3 people."));
+    expect(backend.calls.find(({ method, path }) => method === "POST" && path === "/v1/messages")?.body).toEqual({ topic: "ops", title: "Water is off", body: "Until noon.", format: "text", priority: 3 });
+    expect(keys[0]).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  test("not without a text, not with one that is too long", async () => {
+    const { backend } = await open();
+    await go("#/compose");
+    expect(button("Send").disabled).toBe(true);
+    await fill("[name=title]", "警".repeat(86));
+    expect(button("Send").disabled).toBe(true);
+    expect(text()).toContain("Too long: 258 of 256 bytes.");
+    document.querySelector("form")!.requestSubmit();
+    expect(called(backend, "POST", "/v1/messages")).toHaveLength(0);
+  });
+});
+
+describe("people", () => {
+  test("a token's secret is shown once", async () => {
+    await open();
+    await go("#/people");
+    await until(() => document.querySelector("[name=token-name]") !== null);
+    await fill("[name=token-name]", "Grafana");
+    const box = document.querySelector<HTMLInputElement>("[aria-label='Topics it may send to'] input")!;
+    box.click();
+    await idle();
+    button("Create token").click();
+    await until(() => document.querySelector("dialog textarea") !== null);
+    expect(document.querySelector<HTMLTextAreaElement>("dialog textarea")!.value).toMatch(/^tcs_/);
+    document.querySelector("dialog")!.close();
+    await until(() => document.querySelector("dialog") === null);
+    expect(document.body.innerHTML).not.toContain("tcs_");
+  });
+
+  test("removing a person asks first", async () => {
+    const { backend } = await open();
+    await go("#/people");
+    await until(() => text().includes("Bo Lindqvist"));
+    button("Remove: Bo Lindqvist").click();
+    await idle();
+    expect(called(backend, "DELETE", "/v1/users/bo")).toHaveLength(0);
+    document.querySelector<HTMLButtonElement>("dialog .danger")!.click();
+    await until(() => called(backend, "DELETE", "/v1/users/bo").length === 1);
+  });
+
+  test("only for admins", async () => {
+    await open({ role: "member" });
+    expect(document.querySelector('nav a[href="#/people"]')).toBeNull();
+    await go("#/people");
+    expect(document.querySelector("[name=token-name]")).toBeNull();
+  });
+});
+
+describe("desktop", () => {
+  test("first run: host here, with the settings before", async () => {
+    const { backend } = await open({ native: true, mode: "unset" });
+    [...document.querySelectorAll<HTMLButtonElement>(".choice")][0]!.click();
+    await idle();
+    await fill("[name=team]", "Harbour");
+    document.querySelector("form")!.requestSubmit();
+    await until(() => called(backend, "POST", "/native/host").length === 1);
+    const settings = backend.calls.findIndex(({ method, path }) => method === "PATCH" && path === "/native/settings");
+    expect(backend.calls[settings]?.body).toMatchObject({ hosting: { name: "Harbour" } });
+    expect(settings).toBeLessThan(backend.calls.findIndex(({ path }) => path === "/native/host"));
+  });
+
+  test("first run: join with an invite, and only with one", async () => {
+    const { backend } = await open({ native: true, mode: "unset" });
+    [...document.querySelectorAll<HTMLButtonElement>(".choice")][1]!.click();
+    await idle();
+    await fill("[name=invite]", "https://10.0.0.5:8723");
+    expect(text()).toContain("This is not an invite.");
+    expect(button("Join").disabled).toBe(true);
+    await fill("[name=invite]", ` tocsin:https://10.0.0.5:8723#abc_D-1.${"x".repeat(43)}\n`);
+    document.querySelector("form")!.requestSubmit();
+    await until(() => called(backend, "POST", "/native/join").length === 1);
+    expect(called(backend, "POST", "/native/join")[0]!.body).toEqual({ invite: `tocsin:https://10.0.0.5:8723#abc_D-1.${"x".repeat(43)}` });
+  });
+
+  test("problems say what to do, and a missing keyring offers other places", async () => {
+    const { backend } = await open({ native: true, problem: "keyring_missing" });
+    expect(text()).toContain("This computer has no keyring");
+    expect(text()).toContain("Install a keyring");
+    button("Keep them for this run only").click();
+    await until(() => called(backend, "POST", "/native/vault").length === 1);
+    expect(called(backend, "POST", "/native/vault")[0]!.body).toEqual({ choice: "this_run_only" });
+  });
+
+  test("quiet hours, LAN with its warning, test notification", async () => {
+    const { backend } = await open({ native: true });
+    await go("#/settings");
+    expect(text()).toContain("Everybody in the same network can then reach port 8723");
+    document.querySelector<HTMLInputElement>("[name=lan]")!.click();
+    await until(() => !text().includes("Everybody in the same network"));
+    expect(backend.calls.findLast(({ method }) => method === "PATCH")?.body).toMatchObject({ hosting: { lan: false, port: 8722 } });
+    document.querySelector<HTMLInputElement>("[name=quiet]")!.click();
+    await idle();
+    expect((backend.calls.findLast(({ method }) => method === "PATCH")?.body as { notifications: { quiet_hours?: unknown } }).notifications.quiet_hours).toBeUndefined();
+    button("Send a test notification").click();
+    await until(() => called(backend, "POST", "/native/test-notification").length === 1);
+  });
+
+  test("remote images are not even offered", async () => {
+    await open({ native: true });
+    await go("#/message/Demo00000120");
+    expect(text()).toContain("Images from other servers are not loaded");
+    expect(text()).not.toContain("Load images");
+  });
+});
+
+describe("the page", () => {
+  test("says how the connection is, since when, and why it stays away", async () => {
+    const { backend } = await open({ link: "stopped" });
+    expect(document.querySelector("[data-state]")?.getAttribute("data-state")).toBe("stopped");
+    expect(text()).toContain("Another connection took over this one.");
+    backend.tell({ type: "link", link: { state: "offline", since: Date.now() - 60_000, reason: "" } });
+    await idle();
+    expect(text()).toMatch(/Offline since (today|yesterday) \d\d:\d\d/);
+  });
+
+  test("switches the language at once", async () => {
+    const { app } = await open();
+    await go("#/settings");
+    expect(document.documentElement.lang).toBe("en");
+    app.setLanguage("zh-CN");
+    await idle();
+    expect(document.documentElement.lang).toBe("zh-CN");
+    expect(document.querySelector("h1")?.textContent).toBe("设置");
+    expect(localStorage.getItem("tocsin.language")).toBe("zh-CN");
+    expect(document.title).toContain("警钟");
+  });
+
+  test("without a session: sign in with a token", async () => {
+    await open({ session: "none" });
+    await fill("[name=token]", "nonsense");
+    document.querySelector("form")!.requestSubmit();
+    await until(() => text().includes("This token is unknown, expired or revoked."));
+    await fill("[name=token]", "tcs_x");
+    document.querySelector("form")!.requestSubmit();
+    await until(() => rows().length === 8);
+  });
+
+  test("says that messages were lost, and reads the list anew", async () => {
+    const { backend } = await open();
+    backend.calls.length = 0;
+    backend.tell({ type: "reset", reset: { cursor: "k3v9x0ab-950", reason: "retention", lost: 7 } });
+    await idle();
+    expect(text()).toContain("7 messages were deleted on the server");
+    expect(called(backend, "GET", "/v1/messages")).toHaveLength(1);
+  });
+});
