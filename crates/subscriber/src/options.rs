@@ -58,8 +58,8 @@ impl Default for Timings {
         Self {
             backoff_first: Duration::from_millis(500),
             backoff_most: Duration::from_secs(30),
-            stable: Duration::from_secs(60),
-            climb_most: Duration::from_secs(3600),
+            stable: Duration::from_mins(1),
+            climb_most: Duration::from_hours(1),
             short_lived: Duration::from_secs(10),
             connect: Duration::from_secs(10),
             first_byte: Duration::from_secs(10),

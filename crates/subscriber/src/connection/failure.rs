@@ -53,7 +53,7 @@ impl Failure {
     }
 
     /// Something else than the protocol came.
-    pub fn garbage(what: impl ToString) -> Self {
+    pub fn garbage(what: &(impl ToString + ?Sized)) -> Self {
         Self::new(Kind::Blocked, Reason::Garbage(what.to_string()))
     }
 

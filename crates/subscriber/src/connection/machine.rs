@@ -152,7 +152,7 @@ impl Machine {
     /// Takes an input; what is to be done, in order.
     pub fn on(&mut self, input: Input, now: Now) -> Vec<Action> {
         match input {
-            Input::Start => self.begin(Reason::Asked, now),
+            Input::Start | Input::Reconnect => self.begin(Reason::Asked, now),
             Input::Opened { heartbeat } => self.opened(heartbeat, now),
             Input::Heard => {
                 if let Phase::Online(online) = &mut self.phase {
@@ -163,7 +163,6 @@ impl Machine {
             Input::Failed(failure) => self.failed(failure, now),
             Input::ClimbOpened { heartbeat } => self.climbed(heartbeat, now),
             Input::ClimbFailed(failure) => self.climb_failed(&failure, now),
-            Input::Reconnect => self.begin(Reason::Asked, now),
             Input::NetworkChanged => self.doubt(Reason::Asked, now),
             Input::Stop => self.rest(Reason::Stopped),
             Input::Tick => self.tick(now),

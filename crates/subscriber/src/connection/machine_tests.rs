@@ -299,7 +299,7 @@ fn a_wake_is_noticed_and_the_connection_probed_at_once() {
 
     let mut bench = Bench::new();
     bench.input(Input::Start);
-    bench.input(Input::Failed(Failure::status(503, Some(Duration::from_secs(300)))));
+    bench.input(Input::Failed(Failure::status(503, Some(Duration::from_mins(5)))));
     bench.now.wall += 3_600_000;
     assert!(
         bench.pass(Duration::from_secs(5)).contains(&Action::Open(WEBSOCKET)),

@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// A page of 200 messages with bodies of 16 KiB, escaped; more is not an answer of this API.
 const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Longest wait that a server may impose: beyond it a person would rather see a new attempt.
-const RETRY_AFTER_MOST: Duration = Duration::from_secs(600);
+const RETRY_AFTER_MOST: Duration = Duration::from_mins(10);
 
 /// An answer: whatever its status.
 #[derive(Clone, Debug)]

@@ -92,15 +92,18 @@ pub(super) async fn run(
     ledger: Ledger,
     inbox: Inbox,
     api: Api,
+    device: Arc<str>,
     mut connection: watch::Receiver<Connection>,
     seed: u64,
 ) {
+    // Names of devices need no escaping; one that does is refused by the server.
+    let path = format!("/v1/ack?device={device}");
     let mut backoff = Backoff::new(outbox::BACKOFF.0, outbox::BACKOFF.1, seed);
     loop {
         if connection.wait_for(Connection::is_online).await.is_err() {
             return;
         }
-        match post_all(&ledger, &inbox, &api).await {
+        match post_all(&ledger, &inbox, &api, &path).await {
             Ok(()) => {
                 backoff.reset();
                 let carries = ledger.owed().reports;
@@ -119,7 +122,7 @@ pub(super) async fn run(
     }
 }
 
-async fn post_all(ledger: &Ledger, inbox: &Inbox, api: &Api) -> Result<(), Error> {
+async fn post_all(ledger: &Ledger, inbox: &Inbox, api: &Api, path: &str) -> Result<(), Error> {
     while let Some((range, with_reports)) = ledger.next() {
         let shown = if with_reports { inbox.take_reports(REPORTS).await? } else { Vec::new() };
         let ids: Vec<_> = shown.iter().map(|report| report.id).collect();
@@ -128,7 +131,7 @@ async fn post_all(ledger: &Ledger, inbox: &Inbox, api: &Api) -> Result<(), Error
             return Ok(());
         }
         let ack = Ack { from: range.0.clone(), cursor: range.1.clone(), shown };
-        let result = api.tell(Method::POST, "/v1/ack", &ack).await;
+        let result = api.tell(Method::POST, path, &ack).await;
         match result {
             Ok(()) => inbox.settle_reports(ids, true).await?,
             Err(error) if outbox::is_final(&error) => {

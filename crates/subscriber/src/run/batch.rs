@@ -81,13 +81,14 @@ impl Run {
             if let Err(error) = self.inbox.note_position(position.clone()).await {
                 return self.unwritable(error).await;
             }
-            return self.ask_again(position);
+            self.ask_again(position);
+            return Ok(());
         }
         // A stream that did not say where it started went on from where it was asked to.
-        if self.stream.from().is_none() {
-            if let Ok(Some(cursor)) = self.inbox.position().await {
-                self.stream.positioned(&cursor);
-            }
+        if self.stream.from().is_none()
+            && let Ok(Some(cursor)) = self.inbox.position().await
+        {
+            self.stream.positioned(&cursor);
         }
         let from = self.stream.from().cloned();
         match self.inbox.store(gathered.entries, Some(position.clone()), from).await {
@@ -123,13 +124,12 @@ impl Run {
     }
 
     /// A poll waits to hear that its answer is stored, whatever it held.
-    fn ask_again(&mut self, cursor: Cursor) -> Result<(), Over> {
+    fn ask_again(&mut self, cursor: Cursor) {
         if let Some(wire) = self.current.as_ref().filter(|wire| wire.transport == Transport::Poll) {
             let _ = wire.orders.try_send(Order::Ack { cursor: cursor.clone(), shown: Vec::new() });
             self.stream.acknowledge(cursor.clone());
             self.ledger.position(cursor);
         }
-        Ok(())
     }
 
     async fn acknowledge(&mut self, cursor: Cursor) -> Result<(), Over> {
@@ -143,7 +143,10 @@ impl Run {
                 self.ledger.position(cursor);
                 Ok(())
             }
-            Some(Transport::Poll) => self.ask_again(cursor),
+            Some(Transport::Poll) => {
+                self.ask_again(cursor);
+                Ok(())
+            }
             None => Ok(()),
         }
     }

@@ -20,10 +20,8 @@ pub(super) async fn unknown(api: &Api, inbox: &Inbox, now: Millis) -> Result<Vec
     let mut found: Vec<MessageView> = Vec::new();
     let (mut before, mut bytes) = (None, 0);
     for _ in 0..pages {
-        let mut path = format!("/v1/messages?limit={}", limits::PAGE_MOST);
-        if let Some(before) = before {
-            path.push_str(&format!("&before={before}"));
-        }
+        let before_this = before.map_or_else(String::new, |before| format!("&before={before}"));
+        let path = format!("/v1/messages?limit={}{before_this}", limits::PAGE_MOST);
         let page: Page<MessageView> = api.get(&path).await?;
         let too_old = page.items.last().is_none_or(|view| view.message.created_at < oldest);
         let unknown: HashSet<_> = inbox

@@ -56,9 +56,10 @@ impl Subscriber {
         let now = Now { mono: Instant::now(), wall: options.clock.now() };
         let machine = Machine::new(options.timings, rng.random(), api.origin.is_loopback(), now);
         let ledger = Ledger::default();
+        let device: Arc<str> = device.into();
         let dial = Dial {
             api: api.clone(),
-            device: device.into(),
+            device: device.clone(),
             instance: instance.into(),
             timings: options.timings,
             cursor: None,
@@ -80,7 +81,8 @@ impl Subscriber {
             ledger: ledger.clone(),
         };
         tasks.spawn(run.run());
-        let background = acks::run(ledger, inbox.clone(), api.clone(), connection.clone(), rng.random());
+        let background =
+            acks::run(ledger, inbox.clone(), api.clone(), device, connection.clone(), rng.random());
         tasks.spawn(until(stop.clone(), background));
         let background = outbox::run(inbox.clone(), api.clone(), connection.clone(), events_tx, rng.random());
         tasks.spawn(until(stop.clone(), background));

@@ -58,7 +58,7 @@ async fn stream(
     let content_type =
         response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if !content_type.starts_with("text/event-stream") {
-        return Err(Failure::garbage(format!("{content_type:?} in place of an event stream")));
+        return Err(Failure::garbage(&format!("{content_type:?} in place of an event stream")));
     }
     let mut parser = Parser::default();
     let mut first = true;
@@ -75,10 +75,10 @@ async fn stream(
             Err(_) if *opened => return Err(Failure::new(Kind::Ended, Reason::Ended)),
             Err(_) => return Err(Failure::broken()),
         };
-        let blocks = parser.feed(&chunk).map_err(Failure::garbage)?;
+        let blocks = parser.feed(&chunk).map_err(|error| Failure::garbage(&error))?;
         for block in blocks {
             *asked = block.retry.or(*asked);
-            if let Some(item) = item(block)? {
+            if let Some(item) = item(&block)? {
                 if !std::mem::replace(opened, true) {
                     say(items, Item::Opened { heartbeat: timings.heartbeat, user: None }).await?;
                 }
@@ -92,19 +92,23 @@ async fn stream(
 }
 
 /// What a block says; nothing for a `retry` alone and for events of later versions.
-fn item(block: Block) -> Result<Option<Item>, Failure> {
+fn item(block: &Block) -> Result<Option<Item>, Failure> {
     let position = || -> Result<Option<Item>, Failure> {
         let cursor: Option<Cursor> =
-            block.id.as_deref().map(str::parse).transpose().map_err(Failure::garbage)?;
+            block.id.as_deref().map(str::parse).transpose().map_err(|error| Failure::garbage(&error))?;
         Ok(cursor.map(Item::Position))
     };
     let Some(data) = &block.data else { return position() };
     Ok(Some(match block.event.as_str() {
-        "" | "message" => {
-            Item::Message(Box::new(serde_json::from_str::<Message>(data).map_err(Failure::garbage)?))
+        "" | "message" => Item::Message(Box::new(
+            serde_json::from_str::<Message>(data).map_err(|error| Failure::garbage(&error))?,
+        )),
+        "state" => {
+            Item::State(serde_json::from_str::<StateChange>(data).map_err(|error| Failure::garbage(&error))?)
         }
-        "state" => Item::State(serde_json::from_str::<StateChange>(data).map_err(Failure::garbage)?),
-        "reset" => Item::Reset(serde_json::from_str::<Reset>(data).map_err(Failure::garbage)?),
+        "reset" => {
+            Item::Reset(serde_json::from_str::<Reset>(data).map_err(|error| Failure::garbage(&error))?)
+        }
         // Its position counts all the same.
         _ => return position(),
     }))

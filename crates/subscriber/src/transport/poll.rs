@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Longest pause that `X-Poll-Interval` may ask for: beyond it messages would be later than a person expects.
-const INTERVAL_MOST: Duration = Duration::from_secs(60);
+const INTERVAL_MOST: Duration = Duration::from_mins(1);
 
 /// Polls until it fails.
 pub(super) async fn run(
@@ -47,7 +47,7 @@ async fn poll(
         let wait = if opened { dial.timings.poll_wait } else { Duration::ZERO };
         let answer = ask(dial, &cursor, wait).await?;
         let interval = answer.poll_interval.unwrap_or_default().min(INTERVAL_MOST);
-        let poll: Poll = serde_json::from_slice(&answer.body).map_err(Failure::garbage)?;
+        let poll: Poll = serde_json::from_slice(&answer.body).map_err(|error| Failure::garbage(&error))?;
         if !std::mem::replace(&mut opened, true) {
             let heartbeat = dial.timings.poll_wait + dial.timings.heartbeat;
             say(items, Item::Opened { heartbeat, user: None }).await?;
@@ -90,7 +90,7 @@ async fn deliver(poll: Poll, items: &mpsc::Sender<Item>) -> Result<Cursor, Failu
 async fn beginning(dial: &Dial) -> Result<Cursor, Failure> {
     let request = dial.api.prepare(Method::GET, "/v1/me", &[]).map_err(not_reached)?;
     let answer = settle(Answer::of(request.timeout(dial.timings.connect + dial.timings.first_byte)).await)?;
-    let me: Me = serde_json::from_slice(&answer.body).map_err(Failure::garbage)?;
+    let me: Me = serde_json::from_slice(&answer.body).map_err(|error| Failure::garbage(&error))?;
     Ok(Cursor::new(me.server.epoch, 0))
 }
 

@@ -5,6 +5,7 @@ use std::{pin::Pin, time::Duration};
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderValue, header};
+use serde::Deserialize;
 use tocsin_protocol::{ClientFrame, ServerFrame, stream::close};
 use tokio::{sync::mpsc, time::timeout};
 use tokio_tungstenite::{
@@ -33,6 +34,8 @@ const SUBPROTOCOL: &str = "tocsin.v1";
 const FRAME_BYTES: usize = 256 * 1024;
 /// Enough for a handful of frames; the default of 128 KiB is for servers of files.
 const BUFFER_BYTES: usize = 8 * 1024;
+/// The kinds of frames that this version knows.
+const KINDS: [&str; 5] = ["hello", "message", "state", "position", "reset"];
 /// A peer that takes nothing for so long is gone.
 const WRITE: Duration = Duration::from_secs(10);
 /// For saying goodbye.
@@ -128,7 +131,7 @@ async fn serve(
         tokio::select! {
             frame = socket.next() => {
                 let item = match frame {
-                    Some(Ok(Frame::Text(text))) => item(parse(&text)?),
+                    Some(Ok(Frame::Text(text))) => parse(&text)?.map_or(Some(Item::Alive), item),
                     Some(Ok(Frame::Close(frame))) => return Err(closed(frame.as_ref())),
                     Some(Ok(Frame::Binary(_))) => return Err(Failure::garbage("a binary frame")),
                     Some(Ok(_)) => Some(Item::Alive),
@@ -158,7 +161,9 @@ async fn serve(
 async fn first_frame(socket: &mut Socket) -> Result<ServerFrame, Failure> {
     loop {
         match socket.next().await {
-            Some(Ok(Frame::Text(text))) => return parse(&text),
+            Some(Ok(Frame::Text(text))) => {
+                return parse(&text)?.ok_or_else(|| Failure::garbage("the first frame is no hello"));
+            }
             Some(Ok(Frame::Close(frame))) => return Err(closed(frame.as_ref())),
             Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => {}
             Some(Ok(_)) => return Err(Failure::garbage("the first frame is no hello")),
@@ -167,10 +172,18 @@ async fn first_frame(socket: &mut Socket) -> Result<ServerFrame, Failure> {
     }
 }
 
-fn parse(text: &str) -> Result<ServerFrame, Failure> {
+/// A frame; `None` for one of a kind that only later versions know.
+fn parse(text: &str) -> Result<Option<ServerFrame>, Failure> {
+    #[derive(Deserialize)]
+    struct Kind {
+        r#type: String,
+    }
     match serde_json::from_str(text) {
-        Ok(frame) => Ok(frame),
-        Err(error) => Err(Failure::garbage(error)),
+        Ok(frame) => Ok(Some(frame)),
+        Err(error) => match serde_json::from_str::<Kind>(text) {
+            Ok(kind) if !KINDS.contains(&kind.r#type.as_str()) => Ok(None),
+            _ => Err(Failure::garbage(&error)),
+        },
     }
 }
 
@@ -186,7 +199,7 @@ fn item(frame: ServerFrame) -> Option<Item> {
 }
 
 fn text(frame: &ClientFrame) -> Result<Frame, Failure> {
-    serde_json::to_string(frame).map(Frame::text).map_err(Failure::garbage)
+    serde_json::to_string(frame).map(Frame::text).map_err(|error| Failure::garbage(&error))
 }
 
 fn ended(error: &tungstenite::Error) -> Failure {

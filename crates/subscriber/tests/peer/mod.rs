@@ -1,5 +1,11 @@
 //! A scripted peer on a socket: it makes the faults that the real server cannot make.
-#![allow(dead_code, missing_docs, reason = "each test file uses its own part")]
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test file uses its own part"
+)]
 
 use std::{
     collections::VecDeque,
@@ -167,10 +173,10 @@ impl Peer {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         });
-        match found.await {
-            Ok(asked) => asked,
-            Err(_) => panic!("{route} was asked {} times, not {count}", self.asked(route).len()),
-        }
+        let Ok(asked) = found.await else {
+            panic!("{route} was asked {} times, not {count}", self.asked(route).len());
+        };
+        asked
     }
 }
 
@@ -216,7 +222,7 @@ pub fn quick() -> Timings {
         connect: Duration::from_secs(2),
         first_byte: Duration::from_millis(500),
         short_lived: Duration::from_millis(1),
-        stable: Duration::from_secs(3600),
+        stable: Duration::from_hours(1),
         caught_up: Duration::from_millis(50),
         poll_wait: Duration::from_secs(1),
         ..Timings::default()
