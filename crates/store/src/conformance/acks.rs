@@ -33,7 +33,7 @@ pub async fn acks_out_of_order_and_again(bench: Bench) {
         sent.push(bench.publish(urgent(4, to_topic("ops"))).await);
     }
     let base = sent[0].1 - 1;
-    let mut ack = async |from: u64, to: u64| {
+    let ack = async |from: u64, to: u64| {
         bench.ack(device, base + from, base + to).await;
         bench.hand.step(10 * MINUTE);
     };

@@ -35,8 +35,12 @@ pub async fn a_claim_taken_back_is_free_again(bench: Bench) {
     assert_eq!(ids, [one, two]);
     bench.store.undo_claim(claim).await.unwrap();
     assert_eq!(bench.state(one, "ann").await, State::Missing);
-    assert_eq!(claimed(&bench, device, 10).await.1, [one, two]);
+    let (second, ids, _) = claimed(&bench, device, 10).await;
+    assert_eq!(ids, [one, two]);
+    assert_ne!(second, claim, "taking the first back again must not touch the second");
+    bench.store.undo_claim(claim).await.unwrap();
     bench.store.undo_claim(9999).await.unwrap();
+    assert!(claimed(&bench, device, 10).await.1.is_empty());
 }
 
 /// What one device of a person took, another does not get, each within its filter.

@@ -66,7 +66,8 @@ pub(super) fn claim(tx: &mut Tx<'_>, id: DeviceId, limit: usize) -> Outcome<Clai
 }
 
 fn next_id(conn: &Connection) -> Outcome<u64> {
-    Ok(conn.prepare_cached("SELECT ifnull(max(id), 0) + 1 FROM claim")?.query_row([], |row| row.get(0))?)
+    let sql = "UPDATE meta SET claims = claims + 1 RETURNING claims";
+    Ok(conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
 /// Takes a claim back: its messages are free for any device of the person again.

@@ -9,6 +9,7 @@ CREATE TABLE meta (
   boot_before   TEXT    NOT NULL,
   head          INTEGER NOT NULL DEFAULT 0, -- keeps the position when the last rows of the log are pruned
   direct_pruned INTEGER NOT NULL DEFAULT 0, -- messages without a topic are pruned up to here
+  claims        INTEGER NOT NULL DEFAULT 0, -- the last claim's id: one that was taken back is not used again
   probed_at     INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 

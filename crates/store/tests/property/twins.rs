@@ -1,0 +1,261 @@
+//! One schedule, two stores.
+
+use tempfile::TempDir;
+use tocsin_protocol::{MessageId, NewTopic, NewUser, Role, Seq};
+use tocsin_store::{
+    AckRange, Authority, DeviceId, Error, Idempotency, NewMessage, Press, Pressed, Result, Sender, ShownRow, Store,
+    TokenId, UserId,
+    conformance::{DAY, Hand, to_people, to_topic, urgent},
+    model::ModelStore,
+    sqlite::{Options, SqliteStore},
+};
+
+use super::schedule::{DEVICES, Publish, Step, TOPICS, USERS};
+
+pub struct Twins {
+    pub hand: Hand,
+    pub sqlite: Option<SqliteStore>,
+    pub model: ModelStore,
+    dir: TempDir,
+    /// Id in SQLite, id in the model, position.
+    pub messages: Vec<(MessageId, MessageId, Seq)>,
+    pub devices: Vec<DeviceId>,
+    claims: Vec<u64>,
+}
+
+fn refused(error: &Error) -> String {
+    // Ids differ between the two; what is refused and why does not.
+    match error {
+        Error::Conflict(_) => "conflict".into(),
+        other => other.to_string(),
+    }
+}
+
+fn agree<T: std::fmt::Debug>(step: &Step, a: Result<T>, b: Result<T>) -> Option<(T, T)> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Some((a, b)),
+        (Err(a), Err(b)) => {
+            assert_eq!(refused(&a), refused(&b), "{step:?}");
+            None
+        }
+        (a, b) => panic!("{step:?}: sqlite {a:?}, model {b:?}"),
+    }
+}
+
+fn named<'a>(names: &'a [&'a str], mask: u8) -> Vec<&'a str> {
+    names.iter().enumerate().filter(|(place, _)| mask & (1 << place) != 0).map(|(_, name)| *name).collect()
+}
+
+impl Twins {
+    pub async fn new() -> Self {
+        let hand = Hand::default();
+        let dir = tempfile::tempdir().unwrap();
+        let model = ModelStore::new(hand.clock(), 7 * DAY, 90 * DAY);
+        let mut twins =
+            Self { sqlite: None, model, dir, hand, messages: Vec::new(), devices: Vec::new(), claims: Vec::new() };
+        twins.open();
+        for user in 0..USERS.len() {
+            twins.run(&Step::AddUser(user)).await;
+        }
+        twins.run(&Step::AddTopic(0, 7)).await;
+        twins.run(&Step::AddTopic(1, 3)).await;
+        for user in 0..2 {
+            twins.run(&Step::Open(user, 0)).await;
+        }
+        twins
+    }
+
+    fn open(&mut self) {
+        let options = Options { clock: self.hand.clock(), ..Options::new(self.dir.path()) };
+        self.sqlite = Some(SqliteStore::open(options).unwrap());
+    }
+
+    pub fn sqlite(&self) -> &SqliteStore {
+        self.sqlite.as_ref().unwrap()
+    }
+
+    fn device(&self, n: usize) -> DeviceId {
+        self.devices[n % self.devices.len()]
+    }
+
+    fn message(&self, back: usize) -> Option<&(MessageId, MessageId, Seq)> {
+        self.messages.iter().rev().nth(back)
+    }
+
+    async fn user(&self, n: usize) -> UserId {
+        self.model.user(USERS[n]).await.map_or(UserId(99), |user| user.0)
+    }
+
+    pub async fn run(&mut self, step: &Step) {
+        match step {
+            Step::Publish(publish) => self.publish(step, publish).await,
+            Step::Join(t, u) => {
+                let (a, b) = (self.sqlite(), &self.model);
+                agree(step, a.join_topic(TOPICS[*t], USERS[*u]).await, b.join_topic(TOPICS[*t], USERS[*u]).await);
+            }
+            Step::Leave(t, u) => {
+                let (a, b) = (self.sqlite(), &self.model);
+                agree(step, a.leave_topic(TOPICS[*t], USERS[*u]).await, b.leave_topic(TOPICS[*t], USERS[*u]).await);
+            }
+            Step::RemoveUser(u) => {
+                agree(step, self.sqlite().remove_user(USERS[*u]).await, self.model.remove_user(USERS[*u]).await);
+            }
+            Step::AddUser(u) => {
+                let new = NewUser { name: USERS[*u].into(), display_name: None, role: Role::Member };
+                let (a, b) = (self.sqlite().add_user(new.clone()).await, self.model.add_user(new).await);
+                if let Some((a, b)) = agree(step, a, b) {
+                    assert_eq!(a, b);
+                }
+            }
+            Step::RemoveTopic(t) => {
+                agree(step, self.sqlite().remove_topic(TOPICS[*t]).await, self.model.remove_topic(TOPICS[*t]).await);
+            }
+            Step::AddTopic(t, mask) => {
+                let members = named(&USERS, *mask).into_iter().map(Into::into).collect();
+                let new = NewTopic { name: TOPICS[*t].into(), description: None, retention_days: None, members };
+                agree(step, self.sqlite().add_topic(new.clone()).await, self.model.add_topic(new).await);
+            }
+            Step::Clock(seconds) => self.hand.step(seconds * 1000),
+            Step::Prune => self.prune().await,
+            Step::Reopen => {
+                self.sqlite().close().await;
+                self.sqlite = None;
+                self.open();
+            }
+            _ => self.run_device(step).await,
+        }
+    }
+
+    async fn run_device(&mut self, step: &Step) {
+        match step {
+            Step::Open(u, d) => {
+                let user = self.user(*u).await;
+                let (a, b) = (self.sqlite(), &self.model);
+                let opened = agree(step, a.open_device(user, DEVICES[*d]).await, b.open_device(user, DEVICES[*d]).await);
+                if let Some((a, b)) = opened {
+                    assert_eq!(a, b);
+                    if a.new {
+                        self.devices.push(a.id);
+                    }
+                }
+            }
+            Step::Filter(d, mask) => {
+                let device = self.device(*d);
+                let topics = mask.map(|mask| named(&TOPICS, mask).into_iter().map(String::from).collect::<Vec<_>>());
+                let (a, b) = (self.sqlite(), &self.model);
+                let set =
+                    agree(step, a.set_filter(device, topics.clone()).await, b.set_filter(device, topics).await);
+                if let Some((a, b)) = set {
+                    assert_eq!(a, b);
+                }
+            }
+            Step::Ack(ranges) => {
+                let head = *self.model.head().borrow();
+                let ranges: Vec<AckRange> = ranges
+                    .iter()
+                    .map(|(d, from, to)| AckRange {
+                        device: self.device(*d),
+                        from: head.saturating_sub(*from),
+                        to: head.saturating_sub(*to),
+                        at: self.hand.now(),
+                    })
+                    .collect();
+                let (a, b) = (self.sqlite(), &self.model);
+                agree(step, a.acknowledge(ranges.clone()).await, b.acknowledge(ranges).await);
+            }
+            Step::Claim(d, limit) => {
+                let device = self.device(*d);
+                let (a, b) = (self.sqlite(), &self.model);
+                if let Some((a, b)) = agree(step, a.claim(device, *limit).await, b.claim(device, *limit).await) {
+                    let seqs = |claim: &tocsin_store::Claim| {
+                        claim.messages.iter().map(|message| message.cursor.seq).collect::<Vec<_>>()
+                    };
+                    assert_eq!((seqs(&a), a.upto, a.more, a.id), (seqs(&b), b.upto, b.more, b.id), "{step:?}");
+                    self.claims.push(a.id);
+                }
+            }
+            Step::UndoClaim(back) => {
+                if let Some(claim) = self.claims.iter().rev().nth(*back).copied() {
+                    agree(step, self.sqlite().undo_claim(claim).await, self.model.undo_claim(claim).await);
+                }
+            }
+            Step::Press { user, message, acknowledge, ago_s } => {
+                let (user, at) = (self.user(*user).await, self.hand.now() - ago_s * 1000);
+                let pressed = if *acknowledge { Pressed::Acknowledge } else { Pressed::Read };
+                if let Some((a, b, _)) = self.message(*message).copied() {
+                    let press = |message| Press { user, message, pressed, at };
+                    agree(step, self.sqlite().press(press(a)).await, self.model.press(press(b)).await);
+                }
+            }
+            Step::Show { device, message, shown } => {
+                let (device, at) = (self.device(*device), self.hand.now());
+                if let Some((a, b, _)) = self.message(*message).copied() {
+                    let row = |message| vec![ShownRow { device, message, shown: *shown, at }];
+                    agree(step, self.sqlite().report_shown(row(a)).await, self.model.report_shown(row(b)).await);
+                }
+            }
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    async fn sender(&self, n: usize) -> Sender {
+        let (ops, token) = (self.model.topic(TOPICS[0], None).await, TokenId(1 + (n / 2) as i64));
+        let sender = |user, name: &str, authority| Sender { token, user, name: name.into(), authority };
+        match n {
+            0 => sender(None, "admin", Authority::All),
+            1 => sender(None, "ci", Authority::Topics(ops.into_iter().map(|topic| topic.0).collect())),
+            n => {
+                let user = self.user(n - 2).await;
+                sender(Some(user), USERS[n - 2], Authority::Member(user))
+            }
+        }
+    }
+
+    async fn publish(&mut self, step: &Step, publish: &Publish) {
+        let base = match publish.to {
+            Ok(topic) => to_topic(TOPICS[topic]),
+            Err(mask) => to_people(&named(&USERS, mask)),
+        };
+        let replaced = publish.replaces.and_then(|back| self.message(back).copied());
+        let message = NewMessage {
+            sender: self.sender(publish.sender).await,
+            key: publish.key.map(|key| format!("k{key}")),
+            resolved: publish.resolved,
+            expires_in_ms: publish.expires_in_s.map(|seconds| seconds * 1000),
+            idempotency: publish.idempotency.map(|(key, request)| Idempotency {
+                key: format!("i{key}"),
+                request: [request; 32],
+                keep_ms: DAY,
+            }),
+            ..urgent(publish.priority, base)
+        };
+        let a = NewMessage { replaces: replaced.map(|ids| ids.0), ..message.clone() };
+        let b = NewMessage { replaces: replaced.map(|ids| ids.1), ..message };
+        let done = agree(step, self.sqlite().publish(a).await, self.model.publish(b).await);
+        if let Some((a, b)) = done {
+            let told = |publication: &tocsin_store::Publication| {
+                let published = &publication.published;
+                let superseded = published.superseded.is_some();
+                (published.seq, published.audience, superseded, published.warning.clone(), publication.repeated)
+            };
+            assert_eq!(told(&a), told(&b), "{step:?}");
+            if !a.repeated {
+                self.messages.push((a.published.id, b.published.id, a.published.seq));
+            }
+        }
+    }
+
+    async fn prune(&mut self) {
+        let (mut a, mut b) = ((0, 0), (0, 0));
+        loop {
+            let pruned = self.sqlite().prune().await.unwrap();
+            a = (a.0 + pruned.messages, a.1 + pruned.lost);
+            if !pruned.more {
+                break;
+            }
+        }
+        let pruned = self.model.prune().await.unwrap();
+        b = (b.0 + pruned.messages, b.1 + pruned.lost);
+        assert_eq!(a, b, "pruned and lost");
+    }
+}
