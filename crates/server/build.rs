@@ -25,7 +25,7 @@ fn main() -> io::Result<()> {
         let bytes = fs::read(path)?;
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
-        let path = path.canonicalize()?;
+        let path = path.canonicalize()?.display().to_string();
         _ = writeln!(table, "    Asset {{ path: {name:?}, tag: \"\\\"{:016x}\\\"\", bytes: include_bytes!({path:?}) }},", hasher.finish());
     }
     table.push(']');
@@ -41,7 +41,7 @@ fn collect(root: &Path, folder: &Path, into: &mut Vec<(String, PathBuf)>) -> io:
             continue;
         }
         let name = path.strip_prefix(root).map(|name| name.to_string_lossy().replace('\\', "/")).unwrap_or_default();
-        if name != "desktop.html" && !name.ends_with(".map") {
+        if name != "desktop.html" && path.extension().is_none_or(|kind| kind != "map") {
             into.push((format!("/{name}"), path));
         }
     }

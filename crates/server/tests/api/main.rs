@@ -1,0 +1,15 @@
+//! The API over real sockets and a real store: every route, every role, every error.
+
+#![expect(clippy::unwrap_used, reason = "a test that can not go on fails")]
+
+mod access;
+mod alertmanager;
+mod errors;
+mod guard;
+mod inbox;
+mod office;
+mod page;
+mod publish;
+mod roles;
+mod secrets;
+mod tls;

@@ -1,0 +1,77 @@
+//! Every line of the table of roles, with every role; and that routes, table and description are the same list.
+
+use std::collections::BTreeSet;
+
+use tocsin_server::{
+    guard::table::{Access, TABLE},
+    routes::openapi,
+};
+
+use crate::office::{Office, send};
+
+/// A path of the table, filled with names that do not exist.
+fn filled(path: &str) -> String {
+    path.replace("{id}", "AAAAAAAAAAAA").replace("{name}", "nobody").replace("{user}", "nobody").replace("{topic}", "nowhere")
+}
+
+#[tokio::test]
+async fn each_role_reaches_what_the_table_says_and_no_more() {
+    let office = Office::open().await;
+    let roles = [("nobody", None), ("sender", Some(&office.sender)), ("member", Some(&office.ann)), ("admin", Some(&office.root))];
+    for rule in TABLE {
+        for (role, token) in roles {
+            let allowed = match rule.access {
+                Access::Public => true,
+                Access::Anyone => role != "nobody",
+                Access::Person => matches!(role, "member" | "admin"),
+                // Asked as if through a proxy: nobody is "here".
+                Access::Admin | Access::AdminOrHere => role == "admin",
+            };
+            let mut request = office.request(rule.method, &filled(rule.path)).header("x-forwarded-for", "203.0.113.9");
+            if let Some(token) = token {
+                request = request.bearer_auth(token);
+            }
+            let response = request.send().await.unwrap();
+            let status = response.status().as_u16();
+            let what = format!("{role} {} {}: {status}", rule.method, rule.path);
+            match (allowed, role) {
+                (true, _) => assert!(status != 401 && status != 405 && status < 500, "{what}"),
+                (false, "nobody") => assert_eq!(status, 401, "{what}"),
+                (false, _) => assert_eq!(status, 403, "{what}"),
+            }
+            // A member is refused by some routes for whose thing it is; never an administrator.
+            if allowed && role == "admin" {
+                assert_ne!(status, 403, "{what}");
+            }
+        }
+    }
+    office.close().await;
+}
+
+#[tokio::test]
+async fn table_and_description_list_the_same_routes() {
+    let table: BTreeSet<String> = TABLE.iter().map(|rule| format!("{} {}", rule.method, rule.path)).collect();
+    let document = serde_json::to_value(openapi::document()).unwrap();
+    let described: BTreeSet<String> = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(move |method| format!("{} {path}", method.to_uppercase())))
+        .collect();
+    assert_eq!(table, described);
+}
+
+#[tokio::test]
+async fn the_description_is_served_and_tells_public_routes_apart() {
+    let office = Office::open().await;
+    let document = send(office.request("GET", "/openapi.json")).await.is(200);
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    for rule in TABLE.iter().filter(|rule| rule.access == Access::Public) {
+        let security = &document["paths"][rule.path][rule.method.to_lowercase()]["security"];
+        assert_eq!(security, &serde_json::json!([{}]), "{} {}", rule.method, rule.path);
+    }
+    for name in ["Publish", "Receipt", "ErrorBody", "MessageView"] {
+        assert!(document["components"]["schemas"][name].is_object(), "{name}");
+    }
+    office.close().await;
+}
