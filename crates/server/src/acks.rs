@@ -219,7 +219,9 @@ impl Drop for Batch<'_> {
             held.add(range);
         }
         // What was reported meanwhile is newer.
-        shown.into_iter().for_each(|(key, row)| _ = held.shown.entry(key).or_insert(row));
+        for (key, row) in shown {
+            held.shown.entry(key).or_insert(row);
+        }
     }
 }
 
