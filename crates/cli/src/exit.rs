@@ -112,6 +112,23 @@ impl From<tocsin_control::Error> for Failure {
     }
 }
 
+impl From<tocsin_store::Error> for Failure {
+    fn from(error: tocsin_store::Error) -> Self {
+        use tocsin_store::Error as E;
+        let text = error.to_string();
+        match error {
+            E::InUse(_) => Self::new(Exit::Failed, "in_use", text)
+                .hint("another Tocsin runs on this data directory: `tocsin status` shows it, `tocsin quit` ends it"),
+            E::Newer { .. } => Self::new(Exit::Failed, "newer", text),
+            E::Damaged(_) => Self::new(Exit::Failed, "damaged", text),
+            E::Conflict(_) => Self::new(Exit::Failed, "conflict", text),
+            E::Unavailable(_) => Self::new(Exit::Failed, "store_unavailable", text)
+                .hint("make room on the disk or mend the permissions; --data-dir names another directory"),
+            _ => Self::failed(text),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,6 +17,7 @@ mod support;
 use std::{
     net::TcpListener,
     path::PathBuf,
+    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -35,15 +36,20 @@ use tokio_util::sync::CancellationToken;
 const KILLS: u32 = 50;
 /// Messages answered between two kills, at least: each life of the server does some work.
 const WORK: u64 = 12;
+/// One kill in so many is followed by another one into the start.
+const INTO_START: u32 = 5;
+/// How far into it, at most: a start takes about 40 ms here.
+const START: Duration = Duration::from_millis(40);
 /// And up to this much longer, at random, so that kills fall everywhere: into starts, commits, replays.
 const LONGER: Duration = Duration::from_millis(150);
 /// Publishers at once.
 const PUBLISHERS: u32 = 4;
 /// How long the subscribers may take to catch up after the last kill.
-const CATCH_UP: Duration = Duration::from_secs(60);
+const CATCH_UP: Duration = Duration::from_mins(1);
 
 #[test]
 fn nothing_is_lost_nothing_comes_twice_and_the_order_stays() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("crash-oracle");
     let oracle = Arc::new(Oracle::new(&directory));
     let home = Home::new();
@@ -61,6 +67,16 @@ fn nothing_is_lost_nothing_comes_twice_and_the_order_stays() {
 
 fn start(home: &Home, port: u16) -> Server {
     home.serve(&["--listen", &format!("127.0.0.1:{port}"), "--publish-per-s", "0"])
+}
+
+/// A start that is cut off, ready or not.
+fn killed_start(home: &Home, port: u16, after: Duration) {
+    let listen = format!("127.0.0.1:{port}");
+    let mut command = home.command(["serve", "--listen", &listen, "--publish-per-s", "0"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(after);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 async fn crash(
@@ -92,6 +108,9 @@ async fn crash(
         tokio::time::sleep(LONGER.mul_f64(rng.random())).await;
         server.signal(Signal::KILL);
         assert_eq!(server.ended(), None, "it was killed");
+        if kill % INTO_START == 0 {
+            tokio::task::block_in_place(|| killed_start(home, port, START.mul_f64(rng.random())));
+        }
         let began = Instant::now();
         server = tokio::task::block_in_place(|| start(home, port));
         restarts.push(began.elapsed());

@@ -147,7 +147,7 @@ fn no_secret_reaches_the_log() {
     let login = home.json(&["login"])["url"].as_str().unwrap().to_owned();
     let log = fs::read_to_string(home.json(&["status"])["log_file"].as_str().unwrap()).unwrap();
     let stderr = fs::read_to_string(home.dir.path().join("serve.stderr")).unwrap();
-    assert!(log.lines().count() > 5, "the log holds something at trace: {log}");
+    assert!(log.contains("DEBUG"), "the log holds what was asked for: {log}");
     for canary in [&secret[4..], invite.rsplit('#').next().unwrap(), login.rsplit('#').next().unwrap()] {
         assert!(!log.contains(canary) && !stderr.contains(canary), "{canary} is in the log");
     }

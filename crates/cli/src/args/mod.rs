@@ -66,7 +66,7 @@ pub struct Global {
     /// Print one JSON value on stdout instead of text for people.
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
-    /// What is logged: error, warn, info, debug, trace, or per part such as info,tocsin_server=debug.
+    /// What is logged: error, warn, info, debug, trace, or per part such as `info,tocsin_server=debug`.
     #[arg(long, global = true, env = "TOCSIN_LOG", value_name = "FILTER", help_heading = "Global options")]
     pub log: Option<String>,
     /// Which server.

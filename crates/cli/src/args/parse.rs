@@ -47,8 +47,8 @@ mod tests {
     #[test]
     fn durations_have_one_number_and_one_unit() {
         assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
-        assert_eq!(duration("7d"), Ok(Duration::from_secs(604_800)));
+        assert_eq!(duration("15m"), Ok(Duration::from_mins(15)));
+        assert_eq!(duration("7d"), Ok(Duration::from_hours(168)));
         for bad in ["", "m", "1w", "-1s", "1.5h", "99999999999999999999", "99999999999999999d"] {
             assert!(duration(bad).is_err(), "{bad}");
         }

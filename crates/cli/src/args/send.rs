@@ -73,13 +73,13 @@ pub struct Send {
 #[derive(Debug, Args)]
 pub struct Wait {
     /// Stay until everybody it is owed to is this far.
-    #[arg(long, value_enum)]
-    pub wait: Option<Until>,
+    #[arg(long = "wait", value_name = "STATE", value_enum)]
+    pub until: Option<Until>,
     /// How long to wait; then the exit code is 5.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse::duration)]
     pub timeout: Duration,
     /// One person is enough.
-    #[arg(long, requires = "wait")]
+    #[arg(long, requires = "until")]
     pub any: bool,
 }
 

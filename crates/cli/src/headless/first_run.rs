@@ -12,12 +12,11 @@ use tocsin_store::{Store, TokenOrder};
 use crate::{
     exit::Failure,
     output::{note, print_line},
-    verb::backup::store_failure,
 };
 
 /// The name of an admin: the one that is there, or a new one.
 pub async fn admin(store: &dyn Store, asked: Option<&str>) -> Result<String, Failure> {
-    let users = store.users().await.map_err(store_failure)?;
+    let users = store.users().await?;
     // The one who was named, or else who has been admin for longest.
     let mut admins: Vec<_> = users.into_iter().filter(|user| user.role == Role::Admin).collect();
     admins.sort_by_key(|user| (Some(user.name.as_str()) != asked, user.created_at));
@@ -26,7 +25,7 @@ pub async fn admin(store: &dyn Store, asked: Option<&str>) -> Result<String, Fai
     }
     let name = asked.map_or_else(login_name, ToOwned::to_owned);
     let new = NewUser { name: name.clone(), display_name: None, role: Role::Admin };
-    store.add_user(new).await.map_err(store_failure)?;
+    store.add_user(new).await?;
     tracing::info!(user = %name, "first start: made the admin");
     if std::io::stdout().is_terminal() {
         let secret = Secret::token();
@@ -38,7 +37,7 @@ pub async fn admin(store: &dyn Store, asked: Option<&str>) -> Result<String, Fai
             expires_in: None,
         };
         let order = TokenOrder { token, secret: secret.hash(), device: None };
-        store.add_token(order).await.map_err(store_failure)?;
+        store.add_token(order).await?;
         note(&format!("tocsin: made the admin {name}; this token is shown only now:"));
         print_line(secret.expose())?;
     } else {

@@ -28,14 +28,13 @@ use crate::{
     log::SERVE_LOG,
     output::note,
     settings::Settings,
-    verb::backup::store_failure,
 };
 
 /// The device that the control socket acts as.
 const LOCAL_DEVICE: &str = "tocsin-cli";
 
 /// Runs until a signal or `tocsin quit`.
-pub async fn run(settings: Settings, serve: Serve) -> Result<Exit, Failure> {
+pub async fn run(settings: Arc<Settings>, serve: Serve) -> Result<Exit, Failure> {
     if let Some(limit) = listen::raise_descriptor_limit() {
         tracing::debug!(limit, "open files");
     }
@@ -50,7 +49,7 @@ pub async fn run(settings: Settings, serve: Serve) -> Result<Exit, Failure> {
 }
 
 async fn assembled(
-    settings: &Settings,
+    settings: &Arc<Settings>,
     serve: &Serve,
     store: Arc<dyn Store>,
     listeners: Vec<TcpListener>,
@@ -58,13 +57,13 @@ async fn assembled(
 ) -> Result<Exit, Failure> {
     let admin = first_run::admin(&*store, settings.asked.admin.as_deref()).await?;
     let secret = Secret::token();
-    let tls = if settings.tls() { Some(tls::load(settings, addresses)?) } else { None };
+    let tls = tls::load(settings)?;
     let mut config = settings.server();
     config.local = Some(LocalAccess { secret: secret.expose().into(), user: admin, device: LOCAL_DEVICE.into() });
     let page = ready::page(settings, addresses);
     tls::advertise(&mut config, tls.as_ref(), settings, addresses);
     let clock = settings.store().clock;
-    let state = AppState::start(store, config, clock).await.map_err(store_failure)?;
+    let state = AppState::start(store, config, clock).await?;
     let quit = CancellationToken::new();
     let told = control::Told {
         page: page.clone(),
@@ -79,15 +78,19 @@ async fn assembled(
     for (listener, address) in listeners.into_iter().zip(addresses) {
         let (state, stop) = (state.clone(), quit.clone());
         // Plain http on loopback, TLS for everybody else.
-        match tls.as_ref().filter(|_| !address.ip().is_loopback()) {
+        match tls.as_ref().filter(|_| !ready::is_plain(*address)) {
             Some(tls) => {
-                let tls = tls.server_config();
+                let tls = tls.server_config.clone();
                 servers.spawn(async move { listen::serve_tls(listener, tls, state, stop.cancelled_owned()).await });
             }
             None => {
                 servers.spawn(async move { listen::serve(listener, state, stop.cancelled_owned()).await });
             }
         }
+    }
+    if let Some(tls) = tls {
+        tracing::info!(ca = tls.ca_fingerprint.as_deref().unwrap_or("the operator's own"), "TLS");
+        tokio::spawn(tls::keep_fresh(tls, settings.clone()));
     }
     announce(settings, serve, addresses, &page)?;
     signals::wait(&quit).await?;
@@ -145,9 +148,9 @@ fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
 async fn open(settings: &Settings, new_epoch: bool) -> Result<Arc<dyn Store>, Failure> {
     let options = settings.store();
     let opened = tokio::task::spawn_blocking(move || SqliteStore::open(options)).await;
-    let store = opened.map_err(|error| Failure::failed(error.to_string()))?.map_err(store_failure)?;
+    let store = opened.map_err(|error| Failure::failed(error.to_string()))??;
     if new_epoch {
-        let epoch = store.new_epoch(EpochReason::Asked).await.map_err(store_failure)?;
+        let epoch = store.new_epoch(EpochReason::Asked).await?;
         tracing::info!(%epoch, "a new life of the log begins");
     }
     Ok(Arc::new(store))

@@ -12,8 +12,13 @@ pub fn origins(settings: &Settings, addresses: &[SocketAddr]) -> Vec<String> {
 }
 
 fn origin(settings: &Settings, address: SocketAddr) -> String {
-    let scheme = if settings.tls() && !address.ip().is_loopback() { "https" } else { "http" };
+    let scheme = if settings.tls() && !is_plain(address) { "https" } else { "http" };
     format!("{scheme}://{address}")
+}
+
+/// Whether plain http is spoken there: only on loopback, TLS to everybody else.
+pub fn is_plain(address: SocketAddr) -> bool {
+    address.ip().is_loopback()
 }
 
 /// The page's address for somebody on this computer: loopback first, then what there is.

@@ -109,7 +109,7 @@ fn names(asked: &Options, found: &mut Found<'_>) {
         found.wrong("name", &what, "choose a shorter one");
     }
     if let Some(admin) = &asked.admin
-        && !(limits::is_name(admin) && !admin.contains(|c: char| c.is_ascii_uppercase()))
+        && (!limits::is_name(admin) || admin.contains(|c: char| c.is_ascii_uppercase()))
     {
         let what = format!("{admin:?} cannot name a person");
         found.wrong("admin", &what, "use a-z, 0-9 and . _ -, a letter or digit first");
@@ -138,7 +138,7 @@ fn limits(asked: &Options, found: &mut Found<'_>) {
 }
 
 fn times(asked: &Options, found: &mut Found<'_>) {
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
     let range = [
         ("retention", asked.retention, HOUR, 3650 * 24 * HOUR),
         ("heartbeat", asked.heartbeat, Duration::from_secs(1), HOUR),

@@ -53,7 +53,7 @@ pub fn read(global: &Global, serve: &Serve) -> Result<Settings, Vec<Mistake>> {
     // A flag or variable wins over the file, as with every other setting.
     let data_dir = global.data_dir.clone().or_else(|| in_file.data_dir.clone());
     let paths = Paths::resolve(data_dir.as_deref()).map_err(|error| vec![Mistake::general(error.to_string())])?;
-    let asked = overlay(&serve.options, in_file);
+    let asked = overlay(&serve.options, &in_file).map_err(|error| vec![Mistake::general(error.to_string())])?;
     let origin = file::Origins { path: &path, text: text.as_deref(), flags: &serve.options };
     let mistakes = check::all(&asked, &origin);
     if !mistakes.is_empty() {
@@ -68,43 +68,12 @@ pub fn failure(mistakes: &[Mistake]) -> Failure {
     Failure::new(crate::exit::Exit::Usage, "bad_configuration", format!("the configuration is wrong:\n{text}"))
 }
 
-/// What `over` names wins over `under`.
-fn overlay(over: &Options, under: Options) -> Options {
-    fn some<T: Clone>(over: &Option<T>, under: Option<T>) -> Option<T> {
-        over.clone().or(under)
-    }
-    fn list<T: Clone>(over: &[T], under: Vec<T>) -> Vec<T> {
-        if over.is_empty() { under } else { over.to_vec() }
-    }
-    Options {
-        data_dir: under.data_dir,
-        listen: list(&over.listen, under.listen),
-        tls: some(&over.tls, under.tls),
-        tls_cert: some(&over.tls_cert, under.tls_cert),
-        tls_key: some(&over.tls_key, under.tls_key),
-        name: some(&over.name, under.name),
-        public_url: some(&over.public_url, under.public_url),
-        hosts: list(&over.hosts, under.hosts),
-        trusted_proxies: list(&over.trusted_proxies, under.trusted_proxies),
-        admin: some(&over.admin, under.admin),
-        commit_batch: some(&over.commit_batch, under.commit_batch),
-        retention: some(&over.retention, under.retention),
-        retention_mib: some(&over.retention_mib, under.retention_mib),
-        publish_per_s: some(&over.publish_per_s, under.publish_per_s),
-        publish_burst: some(&over.publish_burst, under.publish_burst),
-        auth_failures_per_min: some(&over.auth_failures_per_min, under.auth_failures_per_min),
-        streams_per_user: some(&over.streams_per_user, under.streams_per_user),
-        queue_items: some(&over.queue_items, under.queue_items),
-        queue_kib: some(&over.queue_kib, under.queue_kib),
-        poll_budget_qps: some(&over.poll_budget_qps, under.poll_budget_qps),
-        heartbeat: some(&over.heartbeat, under.heartbeat),
-        pong_wait: some(&over.pong_wait, under.pong_wait),
-        write_deadline: some(&over.write_deadline, under.write_deadline),
-        poll_wait: some(&over.poll_wait, under.poll_wait),
-        header_timeout: some(&over.header_timeout, under.header_timeout),
-        body_timeout: some(&over.body_timeout, under.body_timeout),
-        drain: some(&over.drain, under.drain),
-    }
+/// What `over` names wins over `under`. By name, so that a new setting needs no line here.
+fn overlay(over: &Options, under: &Options) -> Result<Options, toml::de::Error> {
+    let table = |options: &Options| toml::Table::try_from(options).map_err(serde::de::Error::custom);
+    let mut all: toml::Table = table(under)?;
+    all.extend(table(over)?);
+    all.try_into()
 }
 
 impl Settings {
@@ -134,9 +103,9 @@ impl Settings {
         if let Some(name) = &asked.name {
             config.name.clone_from(name);
         }
-        config.streams = streams(asked, config.streams);
-        config.connections = connections(asked, config.connections);
-        config.rates = rates(asked, config.rates);
+        set_streams(asked, &mut config.streams);
+        set_connections(asked, &mut config.connections);
+        set_rates(asked, &mut config.rates);
         config
     }
 
@@ -188,39 +157,39 @@ impl Settings {
     }
 }
 
-fn streams(asked: &Options, defaults: Streams) -> Streams {
-    let pong_wait = asked.pong_wait.map_or(defaults.pong_wait, |span| span.0);
-    Streams {
-        heartbeat: asked.heartbeat.map_or(defaults.heartbeat, |span| span.0),
-        pong_wait,
-        // 9/10, as the default has it.
-        ping_period: pong_wait * 9 / 10,
-        write_deadline: asked.write_deadline.map_or(defaults.write_deadline, |span| span.0),
-        queue_items: asked.queue_items.unwrap_or(defaults.queue_items),
-        queue_bytes: asked.queue_kib.map_or(defaults.queue_bytes, |kib| kib.saturating_mul(1024)),
-        poll_wait: asked.poll_wait.map_or(defaults.poll_wait, |span| span.0),
-        poll_budget_qps: asked.poll_budget_qps.unwrap_or(defaults.poll_budget_qps),
-        per_user: asked.streams_per_user.unwrap_or(defaults.per_user),
-        ..defaults
+fn set<T>(asked: Option<T>, value: &mut T) {
+    if let Some(asked) = asked {
+        *value = asked;
     }
 }
 
-fn connections(asked: &Options, defaults: Connections) -> Connections {
-    Connections {
-        header_timeout: asked.header_timeout.map_or(defaults.header_timeout, |span| span.0),
-        body_timeout: asked.body_timeout.map_or(defaults.body_timeout, |span| span.0),
-        drain: asked.drain.map_or(defaults.drain, |span| span.0),
-        ..defaults
-    }
+fn set_time(asked: Option<Span>, value: &mut Duration) {
+    set(asked.map(|span| span.0), value);
 }
 
-fn rates(asked: &Options, defaults: Rates) -> Rates {
-    Rates {
-        publish_per_s: asked.publish_per_s.map_or(defaults.publish_per_s, |rate| (rate > 0).then_some(rate)),
-        publish_burst: asked.publish_burst.unwrap_or(defaults.publish_burst),
-        auth_failures_per_min: asked.auth_failures_per_min.unwrap_or(defaults.auth_failures_per_min),
-        ..defaults
-    }
+fn set_streams(asked: &Options, streams: &mut Streams) {
+    set_time(asked.heartbeat, &mut streams.heartbeat);
+    set_time(asked.pong_wait, &mut streams.pong_wait);
+    // 9/10, as the default has it.
+    streams.ping_period = streams.pong_wait * 9 / 10;
+    set_time(asked.write_deadline, &mut streams.write_deadline);
+    set_time(asked.poll_wait, &mut streams.poll_wait);
+    set(asked.queue_items, &mut streams.queue_items);
+    set(asked.queue_kib.map(|kib| kib.saturating_mul(1024)), &mut streams.queue_bytes);
+    set(asked.poll_budget_qps, &mut streams.poll_budget_qps);
+    set(asked.streams_per_user, &mut streams.per_user);
+}
+
+fn set_connections(asked: &Options, connections: &mut Connections) {
+    set_time(asked.header_timeout, &mut connections.header_timeout);
+    set_time(asked.body_timeout, &mut connections.body_timeout);
+    set_time(asked.drain, &mut connections.drain);
+}
+
+fn set_rates(asked: &Options, rates: &mut Rates) {
+    set(asked.publish_per_s.map(|rate| (rate > 0).then_some(rate)), &mut rates.publish_per_s);
+    set(asked.publish_burst, &mut rates.publish_burst);
+    set(asked.auth_failures_per_min, &mut rates.auth_failures_per_min);
 }
 
 #[cfg(test)]
@@ -258,7 +227,7 @@ mod tests {
         let first = settings("retention = \"14d\"\n", &[]).unwrap();
         let text = toml::to_string(&first.effective()).unwrap();
         let again = settings(&text, &[]).unwrap();
-        assert_eq!(again.asked.retention, Some(Span(Duration::from_secs(14 * 86_400))));
+        assert_eq!(again.asked.retention, Some(Span(Duration::from_hours(14 * 24))));
         assert_eq!(again.asked.poll_budget_qps, first.effective().poll_budget_qps);
     }
 

@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context, args: Backup) -> Result<Exit, Failure
     loop {
         tokio::select! {
             done = &mut copy => {
-                done.map_err(|error| Failure::failed(error.to_string()))?.map_err(store_failure)?;
+                done.map_err(|error| Failure::failed(error.to_string()))??;
                 break;
             }
             () = tokio::time::sleep(DRAW) => {
@@ -48,19 +48,4 @@ pub(super) async fn run(context: &Context, args: Backup) -> Result<Exit, Failure
 
 fn size(file: &Path) -> u64 {
     std::fs::metadata(file).map_or(0, |meta| meta.len())
-}
-
-/// What the store says, with the way out.
-pub fn store_failure(error: tocsin_store::Error) -> Failure {
-    use tocsin_store::Error as E;
-    let text = error.to_string();
-    match error {
-        E::InUse(_) => Failure::new(Exit::Failed, "in_use", text)
-            .hint("another Tocsin runs on this data directory: `tocsin status` shows it, `tocsin quit` ends it"),
-        E::Newer { .. } => Failure::new(Exit::Failed, "newer", text),
-        E::Damaged(_) => Failure::new(Exit::Failed, "damaged", text),
-        E::Unavailable(_) => Failure::new(Exit::Failed, "store_unavailable", text)
-            .hint("make room on the disk or mend the permissions; --data-dir names another directory"),
-        _ => Failure::failed(text),
-    }
 }

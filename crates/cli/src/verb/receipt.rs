@@ -17,7 +17,7 @@ use crate::{
 const LOOK: (Duration, Duration) = (Duration::from_millis(150), Duration::from_secs(2));
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
-    let (receipt, exit) = if args.wait.wait.is_some() {
+    let (receipt, exit) = if args.wait.until.is_some() {
         wait(context, args.id, &args.wait).await?
     } else {
         (fetch(context, args.id).await?, Exit::Ok)
@@ -36,7 +36,7 @@ async fn fetch(context: &Context, id: MessageId) -> Result<Receipt, Failure> {
 
 /// Looks again and again until everybody (or somebody) is as far as asked, nobody can be any more, or time is over.
 pub(super) async fn wait(context: &Context, id: MessageId, wait: &Wait) -> Result<(Receipt, Exit), Failure> {
-    let Some(until) = wait.wait else { return Ok((fetch(context, id).await?, Exit::Ok)) };
+    let Some(until) = wait.until else { return Ok((fetch(context, id).await?, Exit::Ok)) };
     let deadline = Instant::now() + wait.timeout;
     let mut look = LOOK.0;
     let mut told: HashMap<String, State> = HashMap::new();

@@ -1,11 +1,155 @@
-//! Everything away.
+//! Everything away: what was stored in this user's directories, in the keyring, and for the login.
+//!
+//! Only names that are Tocsin's own are removed, never a directory with what else may be in it: `--data-dir` could
+//! have been a home directory.
 
+use std::{
+    fs,
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+use serde_json::json;
+use tocsin_control::Paths;
+use tocsin_resident::forget;
 use crate::{
     args::local::Reset,
     context::Context,
     exit::{Exit, Failure},
+    output::{note, print_line},
 };
 
-pub(super) async fn run(_context: &Context, _args: &Reset) -> Result<Exit, Failure> {
-    Err(Failure::failed("reset is not part of this build yet"))
+/// What was done, line by line.
+#[derive(Default)]
+struct Done {
+    removed: Vec<String>,
+    failed: Vec<(String, String)>,
+}
+
+pub(super) async fn run(context: &Context, args: &Reset) -> Result<Exit, Failure> {
+    let paths = &context.paths;
+    if !args.yes && !confirmed(context)? {
+        return Err(Failure::failed(context.say("reset_kept", &[])).hint("`tocsin reset --yes` does not ask"));
+    }
+    if super::quit::end(paths).await? {
+        note(&context.say("ended", &[]));
+    }
+    let mut done = Done::default();
+    if paths.data.exists() {
+        // Takes the lock first: a server that does not answer on its socket is noticed.
+        let data = paths.data.clone();
+        let reset = tokio::task::spawn_blocking(move || tocsin_store::sqlite::reset(&data)).await;
+        reset.map_err(|error| Failure::failed(error.to_string()))??;
+        done.removed.push(paths.data.join("tocsin.db").display().to_string());
+    }
+    // Reads the settings to know what is in the keyring, so it comes before the files.
+    let outside = forget(paths).await;
+    let mut items = 0;
+    match outside.secrets {
+        Ok(names) => items = names.len(),
+        Err(reason) => done.failed.push(("keyring".into(), reason)),
+    }
+    let autostart = outside.autostart.unwrap_or_else(|error| {
+        done.failed.push(("autostart".into(), error.to_string()));
+        false
+    });
+    files(paths, &mut done);
+    report(context, &done, items, autostart)
+}
+
+fn confirmed(context: &Context) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage("reset asks, and there is no terminal to answer on").hint("`tocsin reset --yes` does not ask"));
+    }
+    let path = context.paths.data.display().to_string();
+    let mut err = io::stderr().lock();
+    let _ = write!(err, "{}", context.say("reset_ask", &[("path", &path)]));
+    let _ = err.flush();
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(|error| Failure::failed(error.to_string()))?;
+    Ok(answer.trim() == "yes")
+}
+
+fn files(paths: &Paths, done: &mut Done) {
+    for dir in [&paths.data, &paths.config, &paths.state, &paths.runtime] {
+        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if name.to_str().is_some_and(is_ours) {
+                remove(&entry.path(), done);
+            }
+        }
+    }
+    // Those that are empty now; one with something of somebody else's stays.
+    let mut dirs: Vec<PathBuf> = vec![paths.runtime.clone(), paths.state.clone(), paths.config.clone(), paths.data.clone()];
+    dirs.sort_by_key(|dir| std::cmp::Reverse(dir.components().count()));
+    for dir in dirs {
+        if fs::remove_dir(&dir).is_ok() {
+            done.removed.push(dir.display().to_string());
+        }
+    }
+}
+
+/// Files and directories that Tocsin makes in its directories.
+fn is_ours(name: &str) -> bool {
+    const NAMES: &[&str] = &["lock", "ca.pem", "vault.bin", "watch", "log", "boot-id", "settings.toml", "serve.toml"];
+    const BEGINNINGS: &[&str] = &["tocsin.db", "inbox", "settings.toml.", "control.", "serve.sock", "serve.lock", "window."];
+    NAMES.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+}
+
+fn remove(path: &Path, done: &mut Done) {
+    let removed = if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Ok(()) => done.removed.push(path.display().to_string()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => done.failed.push((path.display().to_string(), error.to_string())),
+    }
+}
+
+fn report(context: &Context, done: &Done, items: usize, autostart: bool) -> Result<Exit, Failure> {
+    let value = json!({
+        "removed": done.removed, "keyring_items": items, "autostart": autostart,
+        "failed": done.failed.iter().map(|(path, reason)| json!({ "path": path, "reason": reason })).collect::<Vec<_>>(),
+    });
+    let mut lines: Vec<String> = done.removed.iter().map(|path| context.say("reset_removed", &[("path", path)])).collect();
+    if items > 0 {
+        lines.push(context.say("reset_keyring", &[("count", &items.to_string())]));
+    }
+    if autostart {
+        lines.push(context.say("reset_autostart", &[]));
+    }
+    let failed = done.failed.iter().map(|(path, reason)| context.say("reset_failed", &[("path", path), ("reason", reason)]));
+    lines.extend(failed);
+    if lines.is_empty() {
+        lines.push(context.say("reset_none", &[]));
+    }
+    if context.out.json {
+        crate::output::print_json(&value)?;
+    } else {
+        print_line(&lines.join("\n"))?;
+    }
+    Ok(if done.failed.is_empty() { Exit::Ok } else { Exit::Failed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_keep_there_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let paths = Paths { data: at("data"), config: at("data/config"), state: at("data/state"), runtime: at("data/state/run") };
+        for dir in [&paths.runtime, &paths.config, &at("data/watch/watch")] {
+            fs::create_dir_all(dir).unwrap();
+        }
+        for name in ["data/inbox.db", "data/thesis.txt", "data/config/settings.toml", "data/state/run/control.lock"] {
+            fs::write(at(name), "").unwrap();
+        }
+        let mut done = Done::default();
+        files(&paths, &mut done);
+        assert!(at("data/thesis.txt").exists() && done.failed.is_empty(), "{:?}", done.failed);
+        for gone in ["data/inbox.db", "data/config", "data/state", "data/watch"] {
+            assert!(!at(gone).exists(), "{gone}");
+        }
+    }
 }

@@ -2,8 +2,6 @@
 
 use serde_json::json;
 use tocsin_control::Client;
-
-use super::backup::store_failure;
 use crate::{
     args::local::Restore,
     context::Context,
@@ -27,7 +25,7 @@ pub(super) async fn run(context: &Context, args: Restore) -> Result<Exit, Failur
     let (file, data) = (args.file.clone(), context.paths.data.clone());
     let now = tocsin_store::sqlite::system_clock();
     let restored = tokio::task::spawn_blocking(move || tocsin_store::sqlite::restore(&file, &data, now)).await;
-    let aside = restored.map_err(|error| Failure::failed(error.to_string()))?.map_err(store_failure)?;
+    let aside = restored.map_err(|error| Failure::failed(error.to_string()))??;
     let kept = aside.as_ref().map(|path| path.display().to_string());
     context.out.show(&json!({ "restored": args.file, "before": kept }), || {
         let mut text = context.say("restored", &[]);

@@ -35,7 +35,7 @@ struct Sent<'a> {
 
 pub(super) async fn run(context: &Context, args: Send) -> Result<Exit, Failure> {
     let key = args.idempotency_key.clone().unwrap_or_else(new_key);
-    let (retry, wait) = (args.retry, args.wait.wait.is_some());
+    let (retry, wait) = (args.retry, args.wait.until.is_some());
     let publish = compose(&args)?;
     let published = match deliver(context, &publish, &key, retry).await {
         Ok(published) => published,

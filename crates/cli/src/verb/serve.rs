@@ -23,7 +23,7 @@ pub fn run(global: &Global, serve: Serve) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
-    let done = runtime.block_on(headless::run(settings, serve));
+    let done = runtime.block_on(headless::run(std::sync::Arc::new(settings), serve));
     runtime.shutdown_background();
     done
 }

@@ -140,7 +140,7 @@ pub async fn poll(team: Team, oracle: Arc<Oracle>, stop: CancellationToken) {
                     if answer["reset"].is_object() {
                         oracle.wrong(format!("poll: {}", answer["reset"]));
                     }
-                    cursor = answer["cursor"].as_str().unwrap().to_owned();
+                    answer["cursor"].as_str().unwrap().clone_into(&mut cursor);
                 }
                 Err(_) => tokio::time::sleep(AGAIN).await,
             },

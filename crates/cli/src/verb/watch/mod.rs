@@ -53,6 +53,14 @@ pub(super) async fn run(context: &Context, args: Watch) -> Result<Exit, Failure>
     done
 }
 
+/// What was last said of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Online(Transport),
+    Offline,
+}
+
 /// What is done with messages.
 struct Watching<'a> {
     context: &'a Context,
@@ -63,7 +71,7 @@ struct Watching<'a> {
 impl Watching<'_> {
     async fn follow(&self, handle: &Handle, mut events: mpsc::Receiver<Event>, mut left: u64) -> Result<Exit, Failure> {
         let mut end = std::pin::pin!(ended());
-        let mut told = None;
+        let mut told = Told::Nothing;
         loop {
             let event = tokio::select! {
                 () = &mut end => return Ok(Exit::Ok),
@@ -99,12 +107,11 @@ impl Watching<'_> {
             self.inbox.set_shown(vec![(message.id, Shown::Suppressed)]).await?;
             return Ok(false);
         }
-        let shown = match &self.args.exec {
-            Some(program) => exec::run(self.context, program, &self.args.exec_arg, message).await?,
-            None => {
-                line::print(self.context.out, message)?;
-                Shown::Shown
-            }
+        let shown = if let Some(program) = &self.args.exec {
+            exec::run(self.context, program, &self.args.exec_arg, message).await?
+        } else {
+            line::print(self.context.out, message)?;
+            Shown::Shown
         };
         self.inbox.set_shown(vec![(message.id, shown)]).await?;
         Ok(true)
@@ -117,17 +124,17 @@ impl Watching<'_> {
     }
 
     /// Tells of changes, not of every attempt.
-    fn connection(&self, connection: Connection, told: &mut Option<Option<Transport>>) -> Result<(), Failure> {
+    fn connection(&self, connection: Connection, told: &mut Told) -> Result<(), Failure> {
         match connection {
             Connection::Connecting => {}
             Connection::Online { transport, .. } => {
-                if told.replace(Some(transport)) != Some(Some(transport)) {
+                if std::mem::replace(told, Told::Online(transport)) != Told::Online(transport) {
                     let name = line::transport(transport);
                     note(&format!("tocsin: {}", self.context.say("watch_online", &[("transport", name)])));
                 }
             }
             Connection::Offline { reason, .. } => {
-                if told.replace(None) != Some(None) {
+                if std::mem::replace(told, Told::Offline) != Told::Offline {
                     let reason = reason.to_string();
                     note(&format!("tocsin: {}", self.context.say("watch_offline", &[("reason", &reason)])));
                 }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How long a token lives that a killed watch could not revoke.
-const TOKEN_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+const TOKEN_LIFE: Duration = Duration::from_hours(7 * 24);
 
 /// An open place.
 pub struct Place {

@@ -1,0 +1,153 @@
+//! `tocsin watch` beside a real server.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    process::{Child, Stdio},
+};
+
+use serde_json::Value;
+use support::{Home, Server, private_file, wait_for};
+
+/// Somebody else's client token, so that several watches do not meet.
+struct Anna {
+    origin: String,
+    token: String,
+}
+
+impl Anna {
+    fn new(home: &Home, server: &Server) -> Self {
+        home.run(&["user", "add", "anna"]).ok();
+        home.run(&["topic", "add", "ops", "--member", "anna"]).ok();
+        home.run(&["topic", "add", "other", "--member", "anna"]).ok();
+        let made = home.json(&["token", "create", "watch", "--user", "anna"]);
+        let token = home.dir.path().join("anna.token");
+        private_file(&token, made["secret"].as_str().unwrap());
+        Self { origin: server.origin(), token: token.to_str().unwrap().to_owned() }
+    }
+
+    fn watch<'a>(&'a self, flags: &[&'a str]) -> Vec<&'a str> {
+        [&["watch", "--server", &self.origin, "--token-file", &self.token], flags].concat()
+    }
+}
+
+fn start(home: &Home, args: &[&str]) -> Child {
+    home.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn lines(child: Child) -> Vec<Value> {
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn what_came_meanwhile_comes_first_and_nothing_twice() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let anna = Anna::new(&home, &server);
+    for text in ["one", "two"] {
+        home.run(&["send", "ops", text]).ok();
+    }
+    let bodies = |lines: &[Value]| lines.iter().map(|line| line["body"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let first = lines(start(&home, &anna.watch(&["--json", "--count", "2"])));
+    assert_eq!(bodies(&first), ["one", "two"]);
+    home.run(&["send", "ops", "three"]).ok();
+    let second = lines(start(&home, &anna.watch(&["--json", "--count", "1"])));
+    assert_eq!(bodies(&second), ["three"], "it goes on where it was");
+}
+
+#[test]
+fn the_sender_waits_for_the_receipt() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let anna = Anna::new(&home, &server);
+    let watch = start(&home, &anna.watch(&["--json", "--count", "1"]));
+    let sent = home.run(&["send", "ops", "hello", "--wait", "received", "--timeout", "30s"]).ok();
+    assert!(sent.out.contains("anna") && sent.out.contains("received"), "{}", sent.out);
+    let line = lines(watch).remove(0);
+    let id = line["id"].as_str().unwrap();
+    let receipt = home.json(&["receipt", id, "--wait", "received", "--any"]);
+    assert_eq!(receipt["people"][0]["device"], "watch");
+    assert_eq!(receipt["people"][0]["shown"], "shown");
+    assert_eq!(receipt["counts"]["missing"], 0);
+}
+
+#[test]
+fn a_command_gets_the_message_as_data() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let anna = Anna::new(&home, &server);
+    let (script, out, canary) = (home.dir.path().join("run.sh"), home.dir.path().join("out"), home.dir.path().join("canary"));
+    let text = format!("#!/bin/sh\nprintf '%s|%s|%s\\n' \"$TOCSIN_TITLE\" \"$TOCSIN_PRIORITY\" \"$TOCSIN_TOPIC\" >> {0}\ncat >> {0}\n", out.display());
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let title = format!("\"; touch {} #$(touch {})", canary.display(), canary.display());
+    home.run(&["send", "other", "not for the command"]).ok();
+    home.run(&["send", "ops", "body", "--title", &title, "--priority", "4"]).ok();
+    let args = ["--count", "1", "--topic", "ops", "--exec", script.to_str().unwrap()];
+    let done = start(&home, &anna.watch(&args)).wait_with_output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let out = fs::read_to_string(&out).unwrap();
+    let (fields, json) = out.split_once('\n').unwrap();
+    assert_eq!(fields, format!("{title}|4|ops"));
+    assert_eq!(serde_json::from_str::<Value>(json).unwrap()["body"], "body");
+    assert!(!canary.exists(), "the title was run as a command");
+}
+
+#[test]
+fn a_command_that_fails_is_seen_in_the_receipt() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let anna = Anna::new(&home, &server);
+    let id = home.run(&["send", "ops", "hello"]).ok().line().to_owned();
+    let done = start(&home, &anna.watch(&["--count", "1", "--exec", "false"])).wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&done.stderr).contains(&id), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(home.json(&["receipt", &id])["people"][0]["shown"], "failed");
+}
+
+#[test]
+fn beside_the_server_it_needs_no_token_and_leaves_none() {
+    let home = Home::new();
+    let _server = home.serve(&[]);
+    home.run(&["topic", "add", "ops", "--member", "root"]).ok();
+    home.run(&["send", "ops", "hello"]).ok();
+    let seen = lines(start(&home, &["watch", "--json", "--count", "1"]));
+    assert_eq!(seen[0]["body"], "hello");
+    assert_eq!(home.json(&["token", "list"]), serde_json::json!([]));
+}
+
+#[test]
+fn it_outlives_a_restart_of_the_server() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let port = server.origin().rsplit(':').next().unwrap().to_owned();
+    let anna = Anna::new(&home, &server);
+    let watch = start(&home, &anna.watch(&["--json", "--count", "2"]));
+    let first = home.run(&["send", "ops", "before", "--wait", "received", "--timeout", "30s"]).ok();
+    server.signal(rustix::process::Signal::KILL);
+    server.ended();
+    let listen = format!("127.0.0.1:{port}");
+    let _server = home.serve(&["--listen", &listen]);
+    home.run(&["send", "ops", "after"]).ok();
+    let seen = lines(watch);
+    assert_eq!(seen[0]["id"].as_str().unwrap(), first.out.lines().next().unwrap());
+    assert_eq!(seen[1]["body"], "after");
+}
+
+#[test]
+fn two_watches_of_one_name_do_not_meet() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let anna = Anna::new(&home, &server);
+    let mut first = start(&home, &anna.watch(&[]));
+    wait_for("the first watch to be there", || home.data().join("watch/watch/inbox.db").exists().then_some(()));
+    let second = home.run(&anna.watch(&["--json"])).code(1);
+    assert_eq!(second.json()["error"]["code"], "in_use");
+    assert!(second.err.contains("--device"), "{}", second.err);
+    first.kill().unwrap();
+    first.wait().unwrap();
+}
