@@ -27,8 +27,9 @@ const MISSING: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">
 <pre>npm --prefix ui ci\nnpm --prefix ui run build\ncargo build</pre><p>or let <code>cargo xtask run</code> do all of it. \
 The API works: see <a href=\"/openapi.json\">/openapi.json</a>.</p></html>";
 
-/// No script, style or connection but this server's own, and no frame around the page.
-const POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// No script, style or connection but this server's own, and no frame around the page. Images over https: the page
+/// leaves those of a message out until the person asks for them.
+const POLICY: &str = "default-src 'self'; img-src 'self' https:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// The file at this path, if there is one.
 pub fn find(method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {

@@ -47,6 +47,8 @@ export const SHORT_MS = 10_000;
 export const SHORT_LIVES = 3;
 /** Climbing back is tried after this time, then twice as long each time. */
 export const CLIMB_FIRST_MS = 60_000;
+/** The first climb to a transport that worked before: it only failed because the server was just coming back. */
+export const CLIMB_SOON_MS = 5_000;
 export const CLIMB_MOST_MS = 15 * 60_000;
 /** Silence for this many heartbeats means a dead connection. */
 const SILENT_HEARTBEATS = 2;
@@ -69,6 +71,8 @@ export class Stream {
   #level = 0;
   /** Where the next round of attempts begins: the transport that worked last. */
   #home = 0;
+  /** The best that ever worked here. */
+  #proven: number = transports.length;
   #failures = 0;
   #shortLives = 0;
   #climbs = 0;
@@ -165,6 +169,7 @@ export class Stream {
     this.#cancelOpen();
     this.#level = attempt.level;
     this.#home = attempt.level;
+    this.#proven = Math.min(this.#proven, attempt.level);
     this.#offlineSince = undefined;
     this.#link({ state: "online", transport: transports[attempt.level] ?? "poll", since: attempt.openedAt });
     this.#alive(attempt);
@@ -248,7 +253,8 @@ export class Stream {
   #scheduleClimb(): void {
     this.#cancelClimb();
     if (this.#level === 0) return;
-    const delay = Math.min(CLIMB_MOST_MS, CLIMB_FIRST_MS * 2 ** this.#climbs);
+    const soon = this.#climbs === 0 && this.#proven < this.#level;
+    const delay = soon ? CLIMB_SOON_MS : Math.min(CLIMB_MOST_MS, CLIMB_FIRST_MS * 2 ** this.#climbs);
     this.#cancelClimb = this.parts.clock.after(delay, () => {
       this.#climbs += 1;
       this.#tryBetter(0);

@@ -3,7 +3,8 @@
  *
  * - HTML in the text is shown as text;
  * - links are http or https, and a click is handled by the page (`backend.openUrl`), never by the browser;
- * - remote images are names until the person asks for them, since loading one tells its server who reads;
+ * - remote images are names until the person asks for them, since loading one tells its server who reads; then only
+ *   over https, as the page's policy says;
  * - the result passes DOMPurify with a short list of elements and attributes, whatever the steps before did.
  */
 import DOMPurify from "dompurify";
@@ -41,7 +42,7 @@ export function renderMarkdown(text: string, { images, imageOff }: MarkdownOptio
         return isWebLink(href) ? `<a href="${escape(href)}" title="${escape(href)}" rel="noreferrer noopener">${inner}</a>` : inner;
       },
       image({ href, text }: Tokens.Image) {
-        if (images && isWebLink(href)) return `<img src="${escape(href)}" alt="${escape(text)}" loading="lazy" referrerpolicy="no-referrer">`;
+        if (images && isWebLink(href) && /^https:/i.test(href)) return `<img src="${escape(href)}" alt="${escape(text)}" loading="lazy" referrerpolicy="no-referrer">`;
         leftOut += 1;
         return `<span class="image-off">${escape(imageOff(text === "" ? href : text))}</span>`;
       },

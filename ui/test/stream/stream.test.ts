@@ -1,6 +1,6 @@
 // @vitest-environment node
 import { describe, expect, test } from "vitest";
-import { BACKOFF_MOST_MS, CLIMB_FIRST_MS, OPEN_MS, STABLE_MS } from "../../src/stream/stream";
+import { BACKOFF_MOST_MS, CLIMB_FIRST_MS, CLIMB_SOON_MS, OPEN_MS, STABLE_MS } from "../../src/stream/stream";
 import { at, bench, message, settled } from "./fakes";
 
 describe("which transport", () => {
@@ -66,6 +66,20 @@ describe("which transport", () => {
     await settled();
     expect(b.link()).toMatchObject({ state: "online", transport: "websocket" });
     expect(b.shown()).toEqual([at(6), at(7)]);
+  });
+
+  test("climbs soon to what worked before the server went away", async () => {
+    const b = bench();
+    await b.stream.start();
+    b.last().sink.opened({ cursor: at(5) });
+    await b.clock.pass(20_000);
+    b.last().sink.ended({ kind: "broken" });
+    await b.clock.pass(250);
+    b.last().sink.ended({ kind: "broken" });
+    b.last().sink.opened({ cursor: at(5) });
+    expect(b.link()).toMatchObject({ transport: "sse" });
+    await b.clock.pass(CLIMB_SOON_MS);
+    expect(b.last().transport).toBe("websocket");
   });
 
   test("a failed climb leaves the working stream alone and waits twice as long", async () => {
