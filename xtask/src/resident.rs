@@ -41,23 +41,32 @@ impl Resident {
         http::request(&self.socket, method, path, Some(body))
     }
 
-    /// Makes it host its own server, if it has not been told where its server is. The port is the one of the settings,
-    /// or a free one where another program has that: an installed Tocsin, most likely.
+    /// Makes it host its own server, if it has not been told where its server is.
     pub fn host(&self) -> Result<()> {
         let status = self.ask("GET", "/native/status", None)?;
         if status["mode"]["mode"] != "unset" {
             return Ok(());
         }
-        let mut hosting = self.ask("GET", "/native/settings", None)?["hosting"].take();
-        let port = hosting["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or_default();
-        hosting["port"] = free_port(port)?.into();
-        self.ask("PATCH", "/native/settings", Some(&json!({ "hosting": hosting })))?;
+        self.use_free_port()?;
         self.ask("POST", "/native/host", Some(&json!({}))).map(drop)
     }
 
-    /// The page's address, once messages arrive.
+    /// Keeps the port of the settings, or takes a free one where another program has that: an installed Tocsin, most
+    /// likely.
+    fn use_free_port(&self) -> Result<()> {
+        let mut hosting = self.ask("GET", "/native/settings", None)?["hosting"].take();
+        let port = hosting["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or_default();
+        hosting["port"] = free_port(port)?.into();
+        self.ask("PATCH", "/native/settings", Some(&json!({ "hosting": hosting }))).map(drop)
+    }
+
+    /// The page's address, once messages arrive. The port of an earlier run may have been taken since.
     pub fn online(&self) -> Result<String> {
         let status = self.ask("GET", "/native/status", None)?;
+        let problems = status["problems"].as_array().into_iter().flatten();
+        if problems.into_iter().any(|problem| problem["code"] == "port_in_use") {
+            self.use_free_port()?;
+        }
         anyhow::ensure!(status["connection"]["state"] == "online", "not online yet: {status}");
         let page = status["page"].as_str().context("the status names no page")?;
         Ok(page.trim_end_matches('/').to_owned())

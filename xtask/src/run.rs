@@ -15,7 +15,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::{Value, json};
+use serde_json::json;
 use tocsin_virtual_desktop::{GLANCE, Home, Running, VirtualDesktop, wait_for};
 
 use crate::{
@@ -212,7 +212,7 @@ mod tests {
         assert!(!line.contains('\n'));
         assert!(line.starts_with("curl http://127.0.0.1:8722/v1/messages -H 'Authorization: Bearer tcs_x'"));
         let body = line.split("-d '").nth(1).unwrap().trim_end_matches('\'');
-        assert_eq!(serde_json::from_str::<Value>(body).unwrap()["topic"], TOPIC);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(body).unwrap()["topic"], TOPIC);
         assert!(curl("http://127.0.0.1:8722", "tcs_x", true).contains("--noproxy"));
     }
 }
