@@ -14,6 +14,9 @@ mod table;
 mod tail;
 mod wheel;
 
+#[cfg(test)]
+mod join_tests;
+
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering},

@@ -120,7 +120,8 @@ async fn a_wait_ends_with_the_message_and_without_one_when_the_server_does() {
     }
     let waiting = tokio::spawn({
         let (address, ann) = (desk.address, ann.clone());
-        async move { get(address, "/poll?wait=50&device=other", &ann, &[]).await }
+        let path = format!("/poll?wait=50&cursor={}-{}", desk.store.epoch(), desk.head().await);
+        async move { get(address, &path, &ann, &[]).await }
     });
     desk.until_connections(1).await;
     desk.stop();
