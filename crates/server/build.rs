@@ -20,16 +20,19 @@ fn main() -> io::Result<()> {
         collect(&dist, &dist, &mut files)?;
     }
     files.sort();
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     let mut table = String::from("&[\n");
-    for (name, path) in &files {
+    for (number, (name, path)) in files.iter().enumerate() {
         let bytes = fs::read(path)?;
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
-        let path = path.canonicalize()?.display().to_string();
-        _ = writeln!(table, "    Asset {{ path: {name:?}, tag: \"\\\"{:016x}\\\"\", bytes: include_bytes!({path:?}) }},", hasher.finish());
+        // A copy: the compiler must not read half of a page that is being built again.
+        let copy = out.join(format!("page-{number}"));
+        fs::write(&copy, &bytes)?;
+        _ = writeln!(table, "    Asset {{ path: {name:?}, tag: \"\\\"{:016x}\\\"\", bytes: include_bytes!({copy:?}) }},", hasher.finish());
     }
     table.push(']');
-    fs::write(Path::new(&env::var_os("OUT_DIR").unwrap_or_default()).join("page.rs"), table)
+    fs::write(out.join("page.rs"), table)
 }
 
 /// All files but the window's own entry and maps.
