@@ -68,11 +68,12 @@ impl Drop for Running {
         if self.has_ended() {
             return;
         }
-        let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+        // The whole group: a driver's browser must not outlive it.
+        let _ = rustix::process::kill_process_group(id, rustix::process::Signal::TERM);
         let deadline = Instant::now() + GRACE;
         while !self.has_ended() {
             if Instant::now() > deadline {
-                let _ = self.child.kill();
+                let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
                 let _ = self.child.wait();
                 return;
             }
