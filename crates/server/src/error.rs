@@ -2,7 +2,10 @@
 
 use axum::{
     Json,
-    http::{StatusCode, header::RETRY_AFTER},
+    http::{
+        StatusCode,
+        header::{RETRY_AFTER, WWW_AUTHENTICATE},
+    },
     response::{IntoResponse, Response},
 };
 use tocsin_protocol::{ApiError, Code, error::ErrorBody};
@@ -84,6 +87,7 @@ impl IntoResponse for Failure {
             tracing::error!(error = %self.error, "request failed");
         }
         let retry = self.retry_after_s.map(|s| [(RETRY_AFTER, s.to_string())]);
-        (status, retry, Json(ErrorBody { error: self.error })).into_response()
+        let ask = (status == StatusCode::UNAUTHORIZED).then_some([(WWW_AUTHENTICATE, "Bearer")]);
+        (status, retry, ask, Json(ErrorBody { error: self.error })).into_response()
     }
 }

@@ -88,14 +88,20 @@ impl Credentials {
         if principal.token.0 > 0 {
             self.store.touch(None, principal.token).await?;
         }
-        let mut cache = self.lock();
-        if cache.generation == generation {
-            if cache.known.len() >= REMEMBERED_MOST {
-                cache.known.clear();
-            }
-            cache.known.insert(*proof, Known { principal: principal.clone(), asked_at: now, touched_at: now });
-        }
+        self.keep(proof, principal.clone(), now, generation);
         Ok(Some(principal))
+    }
+
+    /// Remembers an answer that was asked for at `generation`, unless something ended since.
+    fn keep(&self, proof: &Proof, principal: Arc<Principal>, now: Millis, generation: u64) {
+        let mut cache = self.lock();
+        if cache.generation != generation {
+            return;
+        }
+        if cache.known.len() >= REMEMBERED_MOST {
+            cache.known.clear();
+        }
+        cache.known.insert(*proof, Known { principal, asked_at: now, touched_at: now });
     }
 
     /// Forgets what a committed entry ends.
@@ -188,5 +194,65 @@ fn person(user: (UserId, String, tocsin_protocol::Role)) -> Principal {
         topics: Arc::new([]),
         device: None,
         expires_at: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use tocsin_protocol::{NewToken, NewUser, Role};
+    use tocsin_store::{TokenOrder, model::ModelStore};
+
+    use super::*;
+    use crate::auth::Secret;
+
+    async fn desk() -> (Arc<ModelStore>, Credentials, Proof, String, Arc<AtomicI64>) {
+        let now = Arc::new(AtomicI64::new(1_000_000));
+        let clock: Clock = {
+            let now = now.clone();
+            Arc::new(move || now.load(Ordering::Relaxed))
+        };
+        let store = Arc::new(ModelStore::new(clock.clone(), Millis::MAX / 4, Millis::MAX / 4));
+        store.add_user(NewUser { name: "ann".into(), display_name: None, role: Role::Admin }).await.unwrap();
+        let secret = Secret::token();
+        let user = Some("ann".into());
+        let token = NewToken { kind: TokenKind::Client, name: "t".into(), user, topics: Vec::new(), expires_in: Some(60) };
+        let token = store.add_token(TokenOrder { token, secret: secret.hash(), device: None }).await.unwrap();
+        let credentials = Credentials::new(store.clone(), &Config::default(), clock);
+        (store, credentials, Proof::Token(secret.hash()), token.id, now)
+    }
+
+    #[tokio::test]
+    async fn what_is_remembered_needs_no_query_until_the_log_ends_it() {
+        let (store, credentials, proof, id, _) = desk().await;
+        let principal = credentials.check(&proof).await.unwrap().unwrap();
+        store.revoke_token(&id, None).await.unwrap();
+        assert!(credentials.check(&proof).await.unwrap().is_some(), "from memory: the tail has not come there yet");
+        credentials.forget(&Entry::Revoked { token: TokenId(principal.token.0 + 1) });
+        assert!(credentials.check(&proof).await.unwrap().is_some(), "another token's end");
+        credentials.forget(&Entry::Revoked { token: principal.token });
+        assert!(credentials.check(&proof).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn expiry_is_looked_at_even_when_remembered() {
+        let (_, credentials, proof, _, now) = desk().await;
+        assert!(credentials.check(&proof).await.unwrap().is_some());
+        now.fetch_add(59_999, Ordering::Relaxed);
+        assert!(credentials.check(&proof).await.unwrap().is_some());
+        now.fetch_add(1, Ordering::Relaxed);
+        assert!(credentials.check(&proof).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn an_end_while_the_store_is_asked_is_not_overwritten_by_its_answer() {
+        let (_, credentials, proof, _, _) = desk().await;
+        // What `check` does, with an invalidation in the middle.
+        let Remembered::Ask(generation) = credentials.remembered(&proof, 1_000_000) else { panic!("nothing is remembered yet") };
+        let answer = Arc::new(credentials.ask(&proof).await.unwrap().unwrap());
+        credentials.forget(&Entry::Revoked { token: answer.token });
+        credentials.keep(&proof, answer, 1_000_000, generation);
+        assert!(matches!(credentials.remembered(&proof, 1_000_000), Remembered::Ask(_)), "a revoked token was remembered");
     }
 }

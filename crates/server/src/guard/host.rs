@@ -20,12 +20,7 @@ impl Names {
     /// `localhost`, this host's name, its `.local` form, and what the operator set.
     pub fn new(config: &Config) -> Self {
         let public: Option<Uri> = config.public_url.as_deref().and_then(|url| url.parse().ok());
-        let public_origin = public.as_ref().and_then(|url| {
-            let scheme = url.scheme_str()?;
-            let port = if scheme == "https" { ":443" } else { ":80" };
-            let authority = url.authority()?.as_str();
-            Some(format!("{scheme}://{}", authority.strip_suffix(port).unwrap_or(authority)).to_ascii_lowercase())
-        });
+        let public_origin = config.public_url.as_deref().and_then(origin_of);
         let own = config.host_name.clone().or_else(own_name).map(|name| name.to_ascii_lowercase());
         let names = ["localhost".to_owned()]
             .into_iter()
@@ -68,6 +63,15 @@ impl Names {
         let name = name.strip_suffix('.').unwrap_or(name);
         name.parse::<Ipv4Addr>().is_ok() || self.names.iter().any(|ours| ours.eq_ignore_ascii_case(name))
     }
+}
+
+/// Scheme, host and port of an address, default ports left out.
+pub fn origin_of(url: &str) -> Option<String> {
+    let url: Uri = url.parse().ok()?;
+    let scheme = url.scheme_str()?;
+    let port = if scheme == "https" { ":443" } else { ":80" };
+    let authority = url.authority()?.as_str();
+    Some(format!("{scheme}://{}", authority.strip_suffix(port).unwrap_or(authority)).to_ascii_lowercase())
 }
 
 fn is_port(text: Option<&str>) -> bool {

@@ -22,7 +22,7 @@ use axum::{
 };
 use tocsin_protocol::Code;
 
-pub use host::Names;
+pub use host::{Names, origin_of};
 pub use seen::{Peer, Seen};
 
 use self::table::{Access, Rule};

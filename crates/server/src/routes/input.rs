@@ -107,6 +107,11 @@ fn too_large() -> Failure {
 
 /// Reads JSON; says where it is wrong.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    // Keeping track of the path costs more than the reading itself, so it is only done to explain.
+    serde_json::from_slice(bytes).or_else(|_| explained(bytes))
+}
+
+fn explained<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     AppState, Failure,
     auth::{self, Identity, Secret, secret},
-    guard::Seen,
+    guard::{Seen, origin_of},
 };
 
 /// An invite without `expires_in` lasts this long, seconds: handed over in a chat, used at once.
@@ -60,7 +60,7 @@ pub async fn make(
 /// Where the invited device is to connect: as set, or where this invite was asked for.
 fn origin(state: &AppState, parts: &Parts) -> Option<String> {
     let set = state.config.advertised_origin.as_deref().or(state.config.public_url.as_deref());
-    set.map(|url| url.trim_end_matches('/').to_owned()).or_else(|| Seen::of(parts, &state.config).origin())
+    set.and_then(origin_of).or_else(|| Seen::of(parts, &state.config).origin())
 }
 
 /// Uses an invite up: the one-time code is the credential.

@@ -1,6 +1,10 @@
 //! `POST /v1/messages`: stored durably, then answered.
 
-use axum::{Json as Answer, extract::State, http::HeaderMap, http::StatusCode};
+use axum::{
+    Json as Answer,
+    extract::{FromRequest, Request, State},
+    http::{HeaderValue, StatusCode},
+};
 use sha2::{Digest, Sha256};
 use tocsin_protocol::{
     Action, Millis, Publish, Published,
@@ -29,25 +33,21 @@ const KEEP_KEYS_MS: Millis = 24 * 3600 * 1000;
 pub async fn publish(
     State(state): State<AppState>,
     identity: Identity,
-    headers: HeaderMap,
-    Json(publish): Json<Publish>,
+    request: Request,
 ) -> Result<(StatusCode, Answer<Published>), Failure> {
-    let answer = stored(&state, &identity, &headers, publish).await;
+    let answer = stored(&state, &identity, request).await;
     if answer.is_err() {
         state.metrics.published(PublishResult::Refused);
     }
     answer
 }
 
-async fn stored(
-    state: &AppState,
-    identity: &Identity,
-    headers: &HeaderMap,
-    publish: Publish,
-) -> Result<(StatusCode, Answer<Published>), Failure> {
+async fn stored(state: &AppState, identity: &Identity, request: Request) -> Result<(StatusCode, Answer<Published>), Failure> {
     state.pace.take(identity.principal.token, (state.clock)())?;
+    let key = request.headers().get("idempotency-key").cloned();
+    let Json(publish) = Json::<Publish>::from_request(request, state).await?;
     check_fields(&publish)?;
-    let idempotency = idempotency(headers, &publish)?;
+    let idempotency = key.map(|key| idempotency(&key, &publish)).transpose()?;
     let message = message(identity.sender(), publish, idempotency);
     submit(state, message).await
 }
@@ -80,13 +80,12 @@ fn message(sender: Sender, publish: Publish, idempotency: Option<Idempotency>) -
     }
 }
 
-fn idempotency(headers: &HeaderMap, publish: &Publish) -> Result<Option<Idempotency>, Failure> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+fn idempotency(key: &HeaderValue, publish: &Publish) -> Result<Idempotency, Failure> {
     let key = key.to_str().ok().filter(|key| (1..=IDEMPOTENCY_KEY_BYTES).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()));
     let key = key.ok_or_else(|| invalid("Idempotency-Key", format!("1 to {IDEMPOTENCY_KEY_BYTES} visible ASCII characters are taken")))?;
     // Over the parsed request: a client that orders or spaces its JSON differently in a retry means the same message.
     let parsed = serde_json::to_vec(publish).map_err(|error| invalid("body", error))?;
-    Ok(Some(Idempotency { key: key.into(), request: Sha256::digest(parsed).into(), keep_ms: KEEP_KEYS_MS }))
+    Ok(Idempotency { key: key.into(), request: Sha256::digest(parsed).into(), keep_ms: KEEP_KEYS_MS })
 }
 
 /// Everything that can be said about a message without looking at the store.

@@ -13,3 +13,4 @@ mod publish;
 mod roles;
 mod secrets;
 mod tls;
+mod upkeep;

@@ -62,7 +62,7 @@ fn trusting(pem: &str) -> Client {
 }
 
 /// Serves the office over TLS too.
-async fn secure(office: &Office, identity: &Identity) -> (u16, CancellationToken, JoinHandle<()>) {
+fn secure(office: &Office, identity: &Identity) -> (u16, CancellationToken, JoinHandle<()>) {
     let listener: TcpListener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let port = listener.local_addr().unwrap().port();
     let stop = CancellationToken::new();
@@ -76,7 +76,7 @@ async fn a_client_that_pins_the_authority_connects_and_one_that_does_not_refuses
     let identity = Identity::own(&keyring, &names(&["localhost", "127.0.0.1"])).unwrap();
     let fingerprint = identity.ca_fingerprint.clone().unwrap();
     let office = Office::with(|config| config.ca_fingerprint = Some(fingerprint.clone())).await;
-    let (port, stop, serving) = secure(&office, &identity).await;
+    let (port, stop, serving) = secure(&office, &identity);
     let pem = identity.ca_certificate().unwrap();
     let origin = format!("https://127.0.0.1:{port}");
 
@@ -115,7 +115,7 @@ async fn the_authority_is_made_once_and_the_fingerprint_is_of_its_certificate() 
 async fn a_new_name_gets_a_new_certificate_under_the_same_authority() {
     let identity = Identity::own(&Keyring::default(), &names(&["127.0.0.1"])).unwrap();
     let office = Office::open().await;
-    let (port, stop, serving) = secure(&office, &identity).await;
+    let (port, stop, serving) = secure(&office, &identity);
     let pem = identity.ca_certificate().unwrap();
     let by_name = || trusting(&pem).get(format!("https://localhost:{port}/healthz")).send();
     assert!(by_name().await.is_err(), "the certificate does not have this name");
@@ -176,7 +176,7 @@ async fn the_operators_own_files_are_used_as_they_are() {
     let identity = Identity::from_files(&certificate, &key).unwrap();
     assert_eq!(identity.ca_fingerprint, None);
     let office = Office::open().await;
-    let (port, stop, serving) = secure(&office, &identity).await;
+    let (port, stop, serving) = secure(&office, &identity);
     let client = trusting(&made.cert.pem());
     assert_eq!(client.get(format!("https://localhost:{port}/healthz")).send().await.unwrap().status().as_u16(), 200);
     stop.cancel();
