@@ -72,7 +72,13 @@ pub fn run(arguments: &[String]) -> Result<()> {
         println!("\nEnding Tocsin");
         return Ok(());
     }
-    outcome.with_context(|| format!("the log is {}", home.join("tocsin.log").display()))
+    outcome.with_context(|| {
+        format!(
+            "see {} and {}",
+            home.join("tocsin.log").display(),
+            home.join("state/tocsin/log/tocsin.log").display()
+        )
+    })
 }
 
 const SHOWN_HERE: &str =
@@ -173,10 +179,9 @@ fn print_addresses(page: &str, login: Option<&str>, secret: &str) {
 /// One line, ready to paste.
 fn curl(page: &str, secret: &str, behind_proxy: bool) -> String {
     let direct = if behind_proxy { " --noproxy '*'" } else { "" };
-    format!(
-        "curl{direct} {page}/v1/messages -H 'Authorization: Bearer {secret}' -H 'Content-Type: application/json' -d '{}'",
-        json!({"topic": TOPIC, "title": "Hello from Tocsin", "body": "It arrived."})
-    )
+    let headers = format!("-H 'Authorization: Bearer {secret}' -H 'Content-Type: application/json'");
+    let message = format!(r#"{{"topic":"{TOPIC}","title":"Hello from Tocsin","body":"It arrived."}}"#);
+    format!("curl{direct} {page}/v1/messages {headers} -d '{message}'")
 }
 
 /// Until Ctrl+C, or until the resident ends.
