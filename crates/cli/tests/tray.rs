@@ -43,7 +43,8 @@ fn status_pause_and_quit() {
     let status = home.json(&["status"]);
     assert_eq!(status["hello"]["kind"], "tray");
     assert!(std::fs::exists(status["log_file"].as_str().unwrap()).unwrap());
-    home.run(&["status"]).ok();
+    let human = home.run(&["status"]).ok().out;
+    assert!(human.contains("dunst") && !human.contains("problem."), "each problem with its remedy: {human}");
     home.run(&["pause", "15m"]).ok();
     assert!(home.json(&["status"])["paused_until"].is_number());
     home.run(&["resume"]).ok();

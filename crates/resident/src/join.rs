@@ -1,7 +1,7 @@
 //! Joining a server by invite: the one-time code becomes this device's token, which goes into the vault before
 //! anything else remembers the server.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use rand::Rng as _;
@@ -15,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     control::Fault,
-    link::Link,
     mode::Parts,
     secrets::{Strongbox, VaultError},
     settings::Joined,
@@ -74,15 +73,7 @@ pub async fn run(parts: &Parts, joined: &Joined, over: &CancellationToken) {
     };
     let endpoint =
         Endpoint { origin: joined.origin.clone(), ca_fingerprint: joined.ca_fingerprint.clone(), token };
-    match Link::connect(inbox, &endpoint, &joined.device, Arc::clone(&parts.desk), parts.asks.clone()) {
-        Ok(link) => {
-            parts.links.send_replace(Some(link));
-        }
-        Err(error) => {
-            tracing::error!(%error, "the joined server cannot be followed");
-            parts.say_offline("reason.endpoint", &error.to_string(), parts.desk.now());
-        }
-    }
+    parts.connect(inbox, &endpoint, &joined.device);
 }
 
 /// The token, waited for as long as it takes: a keyring that is missing may come, a locked one may be unlocked.
@@ -90,7 +81,7 @@ async fn token(parts: &Parts, joined: &Joined) -> Secret {
     const CODES: [ProblemCode; 3] =
         [ProblemCode::KeyringMissing, ProblemCode::KeyringLocked, ProblemCode::KeyringFailed];
     let since = parts.desk.now();
-    loop {
+    'ask: loop {
         // Listening begins before asking, so that an unlock in between is not missed.
         let mut changed = std::pin::pin!(parts.strongbox.changed());
         let mut has_changed = false;
@@ -108,7 +99,8 @@ async fn token(parts: &Parts, joined: &Joined) -> Secret {
                 }
                 () = &mut changed, if !has_changed => has_changed = true,
                 // Another vault was chosen: the prompt of the keyring is nobody's concern any more.
-                () = parts.vault_chosen.notified() => break Err(VaultError::Locked),
+                // So is a choice made before this began: asking again is harmless.
+                () = parts.vault_chosen.notified() => continue 'ask,
             }
         };
         let problem = match answer {

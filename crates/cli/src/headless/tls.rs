@@ -2,7 +2,7 @@
 //! file in the data directory that this user alone may read.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -69,7 +69,9 @@ fn names(settings: &Settings) -> Vec<String> {
     let short = own.split('.').next().unwrap_or(&own).to_owned();
     let public = settings.asked.public_url.as_deref().and_then(host_of);
     let listen = settings.listen().into_iter().map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
-    let addresses = local_addresses().into_iter().chain(listen).map(|ip| ip.to_string());
+    // Loopback too: a listener on every address speaks TLS there as well.
+    let here = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+    let addresses = local_addresses().into_iter().chain(listen).chain(here).map(|ip| ip.to_string());
     let mut names: Vec<String> = [format!("{short}.local"), own, "localhost".into()]
         .into_iter()
         .chain(settings.asked.hosts.iter().cloned())

@@ -132,7 +132,7 @@ fn problem(context: &Context, status: &Status, problem: &Problem) -> String {
     let detail = problem.detail.clone().unwrap_or_default();
     let values = [("path", status.data_dir.as_str()), ("port", &detail), ("detail", &detail)];
     let title = context.locale.t(&format!("problem.{code}.title"), &values);
-    let hint = context.locale.t(&format!("problem.{code}.hint"), &values);
+    let hint = context.locale.t(&format!("problem.{code}.remedy"), &values);
     let detail = if detail.is_empty() { detail } else { format!(" ({})", one_line(&detail)) };
     format!("! {}{detail}\n  {}", plain(&title), plain(&hint))
 }

@@ -22,7 +22,8 @@ pub(crate) fn unreachable(error: &(dyn StdError + 'static)) -> Error {
 fn certificate(cause: &(dyn StdError + 'static)) -> Option<String> {
     let tls = match cause.downcast_ref::<io::Error>() {
         // An `io::Error` hides what it wraps: its `source` is already that of the wrapped one.
-        Some(io) => io.get_ref()?.downcast_ref::<rustls::Error>()?,
+        // Wrapped twice by some connectors.
+        Some(io) => return certificate(io.get_ref()?),
         None => cause.downcast_ref::<rustls::Error>()?,
     };
     match tls {
