@@ -23,6 +23,28 @@ pub async fn an_ack_is_a_range(bench: Bench) {
     assert_eq!((row.device.as_deref(), row.received_at), (Some("desk"), Some(START)));
 }
 
+/// What lies between two of them, in the same minute too, was not acknowledged; where nothing owed lies there, nothing is.
+pub async fn a_gap_between_acks_stays_one(bench: Bench) {
+    let ann = bench.user("ann").await;
+    bench.topic("ops", &["ann"]).await;
+    bench.topic("other", &[]).await;
+    let device = bench.device(ann, "desk").await;
+    let mut sent = Vec::new();
+    for topic in ["ops", "other", "ops", "ops", "ops"] {
+        sent.push(bench.publish(to_topic(topic)).await);
+    }
+    for place in [0, 2, 4] {
+        bench.ack(device, sent[place].1 - 1, sent[place].1).await;
+    }
+    let mut states = Vec::new();
+    for place in [0, 2, 3, 4] {
+        states.push(bench.state(sent[place].0, "ann").await);
+    }
+    assert_eq!(states, [State::Received, State::Received, State::Missing, State::Received]);
+    bench.store.join_topic("other", "ann").await.unwrap();
+    assert_eq!(bench.receipt(sent[1].0).await.counts.owed, 0);
+}
+
 /// The first word stands, whatever comes later and in which order.
 pub async fn acks_out_of_order_and_again(bench: Bench) {
     let ann = bench.user("ann").await;

@@ -209,7 +209,7 @@ macro_rules! conformance_cases {
             a_replay_comes_in_pages states_are_part_of_the_stream a_filter_counts_from_its_position
             direct_messages_pass_every_filter expired_and_superseded_are_flagged a_quiet_stretch_is_reached
             devices_need_a_name_and_a_person
-            an_ack_is_a_range acks_out_of_order_and_again acks_of_the_future_end_at_the_head
+            an_ack_is_a_range a_gap_between_acks_stays_one acks_out_of_order_and_again acks_of_the_future_end_at_the_head
             a_quiet_ack_moves_nothing the_first_device_counts urgent_times_are_exact leaving_withdraws_what_is_owed
             joining_again_brings_nothing_back a_removed_user_keeps_their_past an_ack_through_a_filter_covers_less
             shown_goes_only_forward missing_is_who_waits a_receipt_is_as_of_the_head

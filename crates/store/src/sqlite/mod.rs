@@ -226,3 +226,16 @@ impl SqliteStore {
         self.readers.run(work).await
     }
 }
+
+#[cfg(feature = "conformance")]
+impl SqliteStore {
+    /// Makes the disk full, as far as SQLite is concerned, at this many pages; `None` gives all of it back. For tests:
+    /// the error that follows is the engine's own.
+    pub async fn limit_pages(&self, most: Option<u32>) -> Result<()> {
+        self.write(move |tx| {
+            let most = most.unwrap_or(u32::MAX - 1);
+            Ok(tx.conn.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(()))?)
+        })
+        .await
+    }
+}

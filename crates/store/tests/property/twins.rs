@@ -59,8 +59,10 @@ impl Twins {
         }
         twins.run(&Step::AddTopic(0, 7)).await;
         twins.run(&Step::AddTopic(1, 3)).await;
-        for user in 0..2 {
-            twins.run(&Step::Open(user, 0)).await;
+        for device in 0..DEVICES.len() {
+            for user in 0..USERS.len() {
+                twins.run(&Step::Open(user, device)).await;
+            }
         }
         twins
     }
@@ -153,10 +155,10 @@ impl Twins {
                 let head = *self.model.head().borrow();
                 let ranges: Vec<AckRange> = ranges
                     .iter()
-                    .map(|(d, from, to)| AckRange {
+                    .map(|(d, end, length)| AckRange {
                         device: self.device(*d),
-                        from: head.saturating_sub(*from),
-                        to: head.saturating_sub(*to),
+                        from: head.saturating_sub(end + length),
+                        to: head.saturating_sub(*end),
                         at: self.hand.now(),
                     })
                     .collect();
