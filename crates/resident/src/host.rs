@@ -4,7 +4,7 @@
 //! instead, and takes over when it ends. The stream to the own server uses a secret made at this start and kept in
 //! memory, so that hosting needs no keyring.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tocsin_control::Client;
 use tocsin_protocol::{
@@ -18,11 +18,12 @@ use tocsin_store::{
     sqlite::{Options, SqliteStore},
 };
 use tocsin_subscriber::{Endpoint, Owner, Secret};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     join::{device_name, login_name},
+    lan,
     link::Link,
     mode::{Parts, Retry},
 };
@@ -31,6 +32,9 @@ use crate::{
 const FIRST_TOPIC: &str = "general";
 /// Name of the token that a resident makes at a `tocsin serve` beside it.
 const BESIDE_TOKEN: &str = "tray on this computer";
+
+/// The keyring answers in a fraction of this unless it is locked; then the LAN comes later.
+const LAN_WAIT: Duration = Duration::from_secs(2);
 
 /// Hosts until `over`.
 pub async fn run(parts: &Parts, hosting: &Hosting, over: &CancellationToken) {
@@ -93,41 +97,68 @@ async fn host(
     over: &CancellationToken,
 ) -> tocsin_store::Result<()> {
     let user = first_run(&**store).await?;
-    let device = device_name();
-    let secret = auth::Secret::token();
-    let local = LocalAccess { secret: secret.expose().into(), user: user.clone(), device: device.clone() };
-    let config = Config { name: hosting.name.clone(), local: Some(local), ..Config::default() };
-    let state = AppState::start(Arc::clone(store), config, Arc::clone(parts.desk.clock())).await?;
-    let owner = Owner { server: store.instance().to_owned(), user };
+    let owner = Owner { server: store.instance().to_owned(), user: user.clone() };
     let Some(inbox) = parts.open_inbox(&owner, over).await else { return Ok(()) };
-    let Some(listener) = bind(parts, hosting.port, over).await else { return Ok(()) };
-    let origin = format!("http://127.0.0.1:{}", hosting.port);
-    parts.desk.change(|facets| {
-        facets.mode = Mode::Host { addresses: vec![origin.clone()], lan: hosting.lan };
-        facets.page = Some(origin.clone());
-    });
-    let end = CancellationToken::new();
-    let serving = tokio::spawn(tocsin_server::serve(listener, state, end.clone().cancelled_owned()));
-    let endpoint = Endpoint { origin, ca_fingerprint: None, token: Secret::new(secret.expose()) };
-    match Link::connect(inbox, &endpoint, &device, Arc::clone(&parts.desk), parts.asks.clone()) {
-        Ok(link) => {
-            parts.links.send_replace(Some(link));
+    // The key of the LAN's certificate is in the keyring. A locked one keeps the LAN waiting, never this computer.
+    let mut lan = if hosting.lan { timeout(LAN_WAIT, lan::identity(parts)).await.ok() } else { None };
+    while let Some(listener) = bind(parts, loopback(hosting.port), over).await {
+        let device = device_name();
+        let secret = auth::Secret::token();
+        let local =
+            LocalAccess { secret: secret.expose().into(), user: user.clone(), device: device.clone() };
+        let mut config = Config { name: hosting.name.clone(), local: Some(local), ..Config::default() };
+        if let Some(identity) = &lan {
+            lan::advertise(&mut config, identity, hosting.lan_port);
         }
-        Err(error) => tracing::error!(%error, "the own server cannot be followed"),
+        let addresses: Vec<String> =
+            [origin(hosting.port)].into_iter().chain(config.advertised_origin.clone()).collect();
+        let state = AppState::start(Arc::clone(store), config, Arc::clone(parts.desk.clock())).await?;
+        parts.desk.change(|facets| {
+            facets.mode = Mode::Host { addresses, lan: hosting.lan };
+            facets.page = Some(origin(hosting.port));
+        });
+        let end = CancellationToken::new();
+        let serving =
+            tokio::spawn(tocsin_server::serve(listener, state.clone(), end.clone().cancelled_owned()));
+        let endpoint = Endpoint {
+            origin: origin(hosting.port),
+            ca_fingerprint: None,
+            token: Secret::new(secret.expose()),
+        };
+        parts.connect(inbox.clone(), &endpoint, &device);
+        let waiting = hosting.lan && lan.is_none();
+        tokio::select! {
+            () = over.cancelled() => {}
+            () = lan::serve(parts, lan.clone(), hosting.lan_port, state, &end) => {}
+            identity = lan::identity(parts), if waiting => lan = Some(identity),
+        }
+        // The stream first: it acknowledges what it has while the server still listens.
+        if let Some(link) = parts.links.send_replace(Some(Link::offline(inbox.clone()))) {
+            link.pause().await;
+        }
+        end.cancel();
+        let _ = serving.await;
+        if over.is_cancelled() {
+            break;
+        }
     }
-    over.cancelled().await;
-    // The stream first: it acknowledges what it has while the server still listens.
-    parts.stop_link().await;
-    end.cancel();
-    let _ = serving.await;
     Ok(())
 }
 
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+fn origin(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
 /// The port, as soon as it is free. It is not exchanged for another: senders are set up with its number.
-async fn bind(parts: &Parts, port: u16, over: &CancellationToken) -> Option<TcpListener> {
+pub async fn bind(parts: &Parts, address: SocketAddr, over: &CancellationToken) -> Option<TcpListener> {
     let mut retry = Retry::default();
+    let port = address.port();
     loop {
-        match listen::bind(SocketAddr::from(([127, 0, 0, 1], port))) {
+        match listen::bind(address) {
             Ok(listener) => {
                 parts.desk.clear(ProblemCode::PortInUse);
                 return Some(listener);
@@ -135,7 +166,13 @@ async fn bind(parts: &Parts, port: u16, over: &CancellationToken) -> Option<TcpL
             Err(error) => {
                 tracing::error!(%error, port, "the server cannot listen");
                 parts.desk.raise(ProblemCode::PortInUse, port.to_string());
-                parts.say_offline("reason.server_not_running", &format!("{port}: {error}"), parts.desk.now());
+                if address.ip().is_loopback() {
+                    parts.say_offline(
+                        "reason.server_not_running",
+                        &format!("{port}: {error}"),
+                        parts.desk.now(),
+                    );
+                }
                 retry.wait(over).await?;
             }
         }
@@ -203,12 +240,7 @@ async fn beside(parts: &Parts, server: &Client, status: &Status, over: &Cancella
     });
     let Some(inbox) = parts.open_inbox(&Owner { server: instance, user }, over).await else { return };
     let endpoint = Endpoint { origin, ca_fingerprint: None, token: Secret::new(made.secret) };
-    match Link::connect(inbox, &endpoint, &device_name(), Arc::clone(&parts.desk), parts.asks.clone()) {
-        Ok(link) => {
-            parts.links.send_replace(Some(link));
-        }
-        Err(error) => parts.say_offline("reason.endpoint", &error.to_string(), parts.desk.now()),
-    }
+    parts.connect(inbox, &endpoint, &device_name());
     until_gone(parts, server, over).await;
 }
 

@@ -14,6 +14,7 @@ mod desk;
 mod forget;
 mod host;
 mod join;
+mod lan;
 mod link;
 mod mode;
 mod moment;

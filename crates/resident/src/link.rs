@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use tocsin_protocol::{
-    MessageId,
+    MessageId, Millis,
     control::{Connection as Told, ProblemCode, ResidentEvent},
 };
 use tocsin_subscriber::{
-    Arrival, Connection, Endpoint, Event, Handle, Inbox, InboxQuery, Reason, Result, Silent, Subscriber,
-    http::Api,
+    Arrival, Connection, Endpoint, Event, Handle, Inbox, InboxQuery, Pending, Reason, Result, Silent,
+    Subscriber, http::Api,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::{
     desk::Desk,
@@ -84,6 +84,13 @@ impl Link {
         Ok(count)
     }
 
+    /// Closes the stream; the inbox stays open.
+    pub async fn pause(self) {
+        if let Some(handle) = self.handle {
+            handle.stop().await;
+        }
+    }
+
     /// Closes the stream and the inbox.
     pub async fn stop(self) {
         if let Some(handle) = self.handle {
@@ -95,17 +102,25 @@ impl Link {
     }
 }
 
-/// Shows on the desk what the inbox holds, keeps the unread count, and hands over what was never shown.
-pub async fn present(inbox: Inbox, desk: Arc<Desk>, asks: mpsc::Sender<Ask>) -> Result<()> {
+/// Shows on the desk what the inbox holds, and begins to keep the unread count and to hand over what was never shown.
+/// What that is is asked before the stream starts: what comes later is told by the stream.
+pub async fn present(inbox: &Inbox, desk: &Arc<Desk>, asks: &mpsc::Sender<Ask>) -> Result<()> {
     let newest = inbox.list(InboxQuery { limit: Some(RECENT), ..InboxQuery::default() }).await?;
     desk.set_recent(newest.items.iter().map(|view| &view.message));
     if let Some(kept) = inbox.damaged() {
         let locale = desk.locale();
         let body = locale.t("notification.inboxDamagedBody", &[("file", &kept.display().to_string())]);
-        notice(&desk, &asks, "notification.inboxDamaged", body).await;
+        notice(desk, asks, "notification.inboxDamaged", body).await;
     }
-    let now = desk.now();
-    for pending in inbox.pending().await? {
+    let pending = inbox.pending().await?;
+    // Tasks of their own: a daemon that does not answer must not hold up the stream.
+    tokio::spawn(hand_over(pending, desk.now(), asks.clone()));
+    tokio::spawn(count_unread(inbox.unread(), Arc::clone(desk)));
+    Ok(())
+}
+
+async fn hand_over(pending: Vec<Pending>, now: Millis, asks: mpsc::Sender<Ask>) {
+    for pending in pending {
         let arrival =
             if pending.is_shown_singly(now) { policy::Arrival::Live } else { policy::Arrival::Away };
         let _ = asks
@@ -113,14 +128,15 @@ pub async fn present(inbox: Inbox, desk: Arc<Desk>, asks: mpsc::Sender<Ask>) -> 
             .await;
     }
     let _ = asks.send(Ask::CaughtUp).await;
-    let mut unread = inbox.unread();
-    // The inbox's sender lives as long as a handle of it: only the watch is kept here.
-    drop(inbox);
+}
+
+/// Ends with the inbox, whose thread holds the sender.
+async fn count_unread(mut unread: watch::Receiver<u64>, desk: Arc<Desk>) {
     loop {
         let count = *unread.borrow_and_update();
         desk.change(|facets| facets.unread = count);
         if unread.changed().await.is_err() {
-            return Ok(());
+            return;
         }
     }
 }

@@ -8,7 +8,7 @@ use tocsin_protocol::{
     Millis,
     control::{Connection, Mode, ProblemCode},
 };
-use tocsin_subscriber::{Inbox, Owner, SystemClock};
+use tocsin_subscriber::{Endpoint, Inbox, Owner, SystemClock};
 use tokio::{
     sync::{Notify, mpsc, watch},
     time::sleep,
@@ -54,13 +54,15 @@ impl Parts {
             let opened =
                 tokio::task::spawn_blocking(move || Inbox::open(&dir, owner, Arc::new(SystemClock))).await;
             let error = match opened {
-                Ok(Ok(inbox)) => {
-                    self.desk.clear(ProblemCode::StoreUnwritable);
-                    self.desk.clear(ProblemCode::StoreNewer);
-                    self.links.send_replace(Some(Link::offline(inbox.clone())));
-                    tokio::spawn(link::present(inbox.clone(), Arc::clone(&self.desk), self.asks.clone()));
-                    return Some(inbox);
-                }
+                Ok(Ok(inbox)) => match link::present(&inbox, &self.desk, &self.asks).await {
+                    Ok(()) => {
+                        self.desk.clear(ProblemCode::StoreUnwritable);
+                        self.desk.clear(ProblemCode::StoreNewer);
+                        self.links.send_replace(Some(Link::offline(inbox.clone())));
+                        return Some(inbox);
+                    }
+                    Err(error) => error,
+                },
                 Ok(Err(error)) => error,
                 Err(_) => return None,
             };
@@ -69,6 +71,19 @@ impl Parts {
             tracing::error!(%error, "the local inbox cannot be used");
             self.desk.raise(code, error.to_string());
             retry.wait(over).await?;
+        }
+    }
+
+    /// Connects to the server.
+    pub fn connect(&self, inbox: Inbox, endpoint: &Endpoint, device: &str) {
+        match Link::connect(inbox, endpoint, device, Arc::clone(&self.desk), self.asks.clone()) {
+            Ok(link) => {
+                self.links.send_replace(Some(link));
+            }
+            Err(error) => {
+                tracing::error!(%error, "the server cannot be followed");
+                self.say_offline("reason.endpoint", &error.to_string(), self.desk.now());
+            }
         }
     }
 

@@ -177,7 +177,8 @@ fn unwanted(message: &Message, about: &Circumstances<'_>) -> Option<Why> {
     if message.superseded_by.is_some() {
         return Some(Why::Superseded);
     }
-    if about.acknowledged && !about.on_screen {
+    // That it is over is told to whoever took it on.
+    if about.acknowledged && !about.on_screen && !message.resolved {
         return Some(Why::Acknowledged);
     }
     if message.priority == Priority::MIN || message.priority < settings.min_priority {
@@ -350,6 +351,13 @@ mod tests {
         assert_eq!(desk.live(3), Decision::Update);
         desk.on_screen = false;
         assert_eq!(desk.live(3), Decision::Suppress(Why::Acknowledged));
+        let mut over = message(3, "ops");
+        over.resolved = true;
+        assert_eq!(
+            desk.decide(&over, Arrival::Live),
+            Decision::Show,
+            "whoever acknowledged it hears that it is over"
+        );
     }
 
     #[test]

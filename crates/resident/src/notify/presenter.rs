@@ -14,7 +14,7 @@ use tocsin_protocol::{
 };
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::{
@@ -31,6 +31,9 @@ use crate::{
 const WAITING_MOST: usize = 500;
 /// While the daemon is down, one message in this time still tries: a bus that starts it on demand tells nobody.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
+
+/// How long the first word of the daemon is waited for.
+const FIRST_WAIT: Duration = Duration::from_secs(3);
 
 /// What the presenter is asked.
 #[derive(Clone, Debug)]
@@ -137,6 +140,10 @@ impl Presenter {
 
     /// Runs until nobody asks any more.
     pub async fn run(mut self, mut asks: mpsc::Receiver<Ask>, mut signals: mpsc::Receiver<Signal>) {
+        // Whether there is a daemon is known in a moment; a message before that would count as failed.
+        if let Ok(Some(first)) = timeout(FIRST_WAIT, signals.recv()).await {
+            self.signal(first).await;
+        }
         loop {
             let now = (self.clock)();
             // A due repetition that may not be shown (pause) is put off by its period, so this never spins.
@@ -158,7 +165,7 @@ impl Presenter {
     async fn ask(&mut self, ask: Ask) {
         match ask {
             Ask::Message { message, arrival, acknowledged } => {
-                self.message(*message, arrival, acknowledged).await
+                self.message(*message, arrival, acknowledged).await;
             }
             Ask::CaughtUp => self.show_absence().await,
             Ask::Handled { id, acknowledged } => {

@@ -50,12 +50,12 @@ pub(super) async fn run(
             missing: Arc::clone(&missing),
         };
         let mut starting = std::pin::pin!(item.assume_sni_available(true).spawn());
-        let started = match timeout(ANSWER_WAIT, &mut starting).await {
-            Ok(started) => started,
-            Err(_) => {
-                let _ = presence.try_send(Presence::Missing("the tray's host does not answer".into()));
-                starting.await
-            }
+        let in_time = timeout(ANSWER_WAIT, &mut starting).await;
+        let started = if let Ok(started) = in_time {
+            started
+        } else {
+            let _ = presence.try_send(Presence::Missing("the tray's host does not answer".into()));
+            starting.await
         };
         match started {
             Ok(handle) => {

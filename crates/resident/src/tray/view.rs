@@ -50,9 +50,8 @@ pub struct View {
     pub words: Words,
 }
 
-/// Labels of the menu.
+/// Labels of the menu: each of the entry of its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the label of the entry of its name")]
 pub struct Words {
     pub open: String,
     pub status: String,

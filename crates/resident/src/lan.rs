@@ -1,0 +1,165 @@
+//! The LAN side of a hosted server: its own listener, TLS only, with a certificate authority of this installation whose
+//! key is in the vault and whose fingerprint the invites carry.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use tocsin_protocol::control::ProblemCode;
+use tocsin_server::{
+    AppState, Config,
+    tls::{Error, Identity, KeyStore, local_addresses},
+};
+use tocsin_subscriber::Secret;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    host::bind,
+    mode::Parts,
+    secrets::{Vault, VaultError},
+};
+
+/// Name of the authority (certificate and key, PEM) in the vault.
+const AUTHORITY: &str = "server/certificate-authority";
+/// How often names and addresses are compared with the certificate: a laptop changes networks, a certificate ages.
+const LOOK: Duration = Duration::from_mins(15);
+
+/// The certificate, as soon as the vault gives or takes its key. Tells what keeps it waiting.
+pub async fn identity(parts: &Parts) -> Identity {
+    loop {
+        let mut changed = std::pin::pin!(parts.strongbox.changed());
+        let mut has_changed = false;
+        let vault = parts.strongbox.vault();
+        let mut making = std::pin::pin!(make(Arc::clone(&vault)));
+        let made = loop {
+            tokio::select! {
+                made = &mut making => break made,
+                () = &mut changed, if !has_changed => has_changed = true,
+                // Another vault was chosen: the prompt of the keyring is nobody's concern any more.
+                () = parts.vault_chosen.notified() => break Err((ProblemCode::KeyringLocked, String::new())),
+            }
+        };
+        match made {
+            Ok(identity) => {
+                for code in
+                    [ProblemCode::KeyringMissing, ProblemCode::KeyringLocked, ProblemCode::KeyringFailed]
+                {
+                    parts.desk.clear(code);
+                }
+                return identity;
+            }
+            Err((code, detail)) => {
+                tracing::warn!(%detail, "the LAN listener waits for its certificate");
+                parts.desk.raise(code, detail);
+            }
+        }
+        if !has_changed && !parts.strongbox.was_chosen_since(&vault) {
+            tokio::select! {
+                () = &mut changed => {}
+                () = parts.vault_chosen.notified() => {}
+            }
+        }
+    }
+}
+
+/// What invites say of it.
+pub fn advertise(config: &mut Config, identity: &Identity, port: u16) {
+    config.ca_fingerprint.clone_from(&identity.ca_fingerprint);
+    config.advertised_origin =
+        local_addresses().first().map(|ip| format!("https://{}", SocketAddr::new(*ip, port)));
+}
+
+/// Listens for others until `end`; without a certificate it only waits.
+pub async fn serve(
+    parts: &Parts,
+    identity: Option<Identity>,
+    port: u16,
+    state: AppState,
+    end: &CancellationToken,
+) {
+    let Some(identity) = identity else { return end.cancelled().await };
+    let every_address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+    let Some(listener) = bind(parts, every_address, end).await else { return };
+    tracing::info!(port, "other computers can reach this server");
+    let serving = tocsin_server::listen::serve_tls(
+        listener,
+        Arc::clone(&identity.server_config),
+        state,
+        end.cancelled(),
+    );
+    tokio::select! {
+        () = serving => {}
+        () = keep_fresh(&identity) => {}
+    }
+}
+
+async fn keep_fresh(identity: &Identity) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        match identity.reissue(&names()) {
+            Ok(true) => {
+                tracing::info!("the certificate was reissued: names or addresses changed, or it was old");
+            }
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the certificate could not be reissued"),
+        }
+    }
+}
+
+async fn make(vault: Arc<dyn Vault>) -> Result<Identity, (ProblemCode, String)> {
+    let runtime = Handle::current();
+    // Loading and saving block, and a keyring may take minutes.
+    let made = tokio::task::spawn_blocking(move || {
+        let keys = VaultKeys { vault, runtime, failure: std::sync::Mutex::new(None) };
+        Identity::own(&keys, &names()).map_err(|error| {
+            let failure = keys.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+            let code = failure.map_or(ProblemCode::KeyringFailed, |failure| failure.problem());
+            (code, error.to_string())
+        })
+    });
+    made.await.unwrap_or_else(|error| Err((ProblemCode::KeyringFailed, error.to_string())))
+}
+
+/// Every name and address under which others may reach this computer.
+fn names() -> Vec<String> {
+    let own = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let short = own.split('.').next().unwrap_or(&own).to_owned();
+    let addresses =
+        local_addresses().into_iter().chain([IpAddr::V4(Ipv4Addr::LOCALHOST)]).map(|ip| ip.to_string());
+    let mut names: Vec<String> =
+        [format!("{short}.local"), own, "localhost".into()].into_iter().chain(addresses).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The vault, as the certificate authority sees it.
+struct VaultKeys {
+    vault: Arc<dyn Vault>,
+    runtime: Handle,
+    failure: std::sync::Mutex<Option<VaultError>>,
+}
+
+impl VaultKeys {
+    fn failed(&self, error: VaultError) -> Error {
+        let text = error.to_string();
+        *self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
+        Error::Store(text)
+    }
+}
+
+impl KeyStore for VaultKeys {
+    fn load(&self) -> Result<Option<String>, Error> {
+        let found = self.runtime.block_on(self.vault.get(AUTHORITY)).map_err(|error| self.failed(error))?;
+        Ok(found.map(|pem| pem.expose().to_owned()))
+    }
+
+    fn save(&self, pem: &str) -> Result<(), Error> {
+        self.runtime
+            .block_on(self.vault.set(AUTHORITY, &Secret::new(pem)))
+            .map_err(|error| self.failed(error))
+    }
+}
