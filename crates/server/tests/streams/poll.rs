@@ -104,10 +104,9 @@ async fn a_wait_ends_with_the_message_and_without_one_when_the_server_does() {
     let desk = Desk::open().await;
     let ann = desk.person("ann").await;
     desk.topic("ops", &[&ann]).await;
-    for path in [
-        "/poll?wait=50".to_owned(),
-        format!("/poll?wait=50&cursor={}-{}", desk.store.epoch(), desk.head().await),
-    ] {
+    for with_cursor in [false, true] {
+        let cursor = format!("&cursor={}-{}", desk.store.epoch(), desk.head().await);
+        let path = format!("/poll?wait=50{}", if with_cursor { &cursor } else { "" });
         let waiting = tokio::spawn({
             let (address, ann, path) = (desk.address, ann.clone(), path.clone());
             async move { get(address, &path, &ann, &[]).await }
