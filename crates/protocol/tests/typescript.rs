@@ -5,6 +5,8 @@
 //! test fails when they differ from what the types say now. `TOCSIN_BLESS=1 cargo test -p tocsin-protocol --test
 //! typescript` rewrites them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use tocsin_protocol as p;
