@@ -112,4 +112,16 @@ mod tests {
         }
         assert_eq!(names.public_origin(), Some("https://push.example.com"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_name_that_rebinding_could_use_never_passes(host in ".{0,40}") {
+            let names = Names::new(&Config { host_name: Some("desk".into()), ..Config::default() });
+            if names.is_ours(&host) {
+                let name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name).trim_matches(['[', ']', '.']);
+                let address = name.parse::<std::net::IpAddr>().is_ok() || host.trim_matches(['[', ']']).parse::<Ipv6Addr>().is_ok();
+                assert!(address || ["localhost", "desk", "desk.local"].contains(&name.to_ascii_lowercase().as_str()), "{host}");
+            }
+        }
+    }
 }

@@ -43,6 +43,7 @@ async fn firing_then_resolved_is_one_thread() {
     assert_eq!(resolved["superseded"], firing["id"]);
     let last = office.get(&office.ann, &format!("/v1/messages/{}", resolved["id"].as_str().unwrap())).await.is(200);
     assert_eq!((&last["thread"], &last["resolved"]), (&first["id"], &json!(true)));
+    assert_eq!(last["priority"], 3, "what is over is not urgent");
     assert!(last.get("actions").is_none());
     assert!(last["acknowledged_at"].is_i64(), "the acknowledgement carries over");
     office.close().await;

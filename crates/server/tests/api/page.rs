@@ -27,6 +27,7 @@ async fn what_the_shell_names_is_there_and_is_kept_by_its_tag() {
     let office = Office::open().await;
     let shell = send(office.request("GET", "/")).await;
     let named: Vec<&str> = shell.text.split('"').filter_map(|part| part.strip_prefix("./assets/")).collect();
+    assert_eq!(named.is_empty(), !shell.text.contains("<script"), "a built page names its script");
     for name in named {
         let asset = send(office.request("GET", &format!("/assets/{name}"))).await;
         assert_eq!(asset.status.as_u16(), 200, "{name}");

@@ -48,6 +48,26 @@ async fn each_role_reaches_what_the_table_says_and_no_more() {
     office.close().await;
 }
 
+/// Written down a second time on purpose: a slip in the table must not pass because the tests read the same table.
+#[test]
+fn what_only_an_administrator_may_and_what_needs_no_credential() {
+    let of = |access: Access| -> BTreeSet<String> {
+        TABLE.iter().filter(|rule| rule.access == access).map(|rule| format!("{} {}", rule.method, rule.path)).collect()
+    };
+    let admin = [
+        "DELETE /v1/topics/{name}", "DELETE /v1/topics/{name}/members/{user}", "DELETE /v1/users/{name}", "PATCH /v1/topics/{name}",
+        "POST /v1/invites", "POST /v1/topics", "POST /v1/users", "PUT /v1/topics/{name}/members/{user}",
+    ];
+    assert_eq!(of(Access::Admin), admin.map(str::to_owned).into());
+    let public = ["GET /healthz", "GET /openapi.json", "GET /readyz", "POST /v1/join", "POST /v1/session"];
+    assert_eq!(of(Access::Public), public.map(str::to_owned).into());
+    let anyone = [
+        "GET /v1/me", "GET /v1/messages/{id}", "GET /v1/messages/{id}/receipt", "POST /v1/hooks/alertmanager/{topic}", "POST /v1/messages",
+    ];
+    assert_eq!(of(Access::Anyone), anyone.map(str::to_owned).into());
+    assert_eq!(of(Access::AdminOrHere), ["GET /metrics".to_owned()].into());
+}
+
 #[tokio::test]
 async fn table_and_description_list_the_same_routes() {
     let table: BTreeSet<String> = TABLE.iter().map(|rule| format!("{} {}", rule.method, rule.path)).collect();

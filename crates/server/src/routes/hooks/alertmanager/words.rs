@@ -71,7 +71,8 @@ fn line(group: &Notification, alert: &Alert) -> String {
         .labels
         .iter()
         .filter(|(name, _)| !group.common_labels.contains_key(*name) || group.alerts.len() == 1)
-        .filter(|(name, _)| *name != "alertname" || said.is_none())
+        // The title has it already.
+        .filter(|(name, _)| *name != "alertname" || !group.common_labels.contains_key("alertname"))
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     let mark = if alert.status == Status::Resolved && group.status == Status::Firing { "resolved: " } else { "" };
@@ -84,12 +85,14 @@ fn line(group: &Notification, alert: &Alert) -> String {
     format!("- {mark}{}\n", escape(&clip(&text, LINE_BYTES)))
 }
 
-/// Severity as people configure it; the highest of all firing alerts, so that a group with one critical is critical.
+/// Severity as people configure it; the highest of all firing alerts, so that a group with one critical is critical. What
+/// is over is never urgent: a critical message would come back every minute until somebody acknowledges it.
 pub fn priority(group: &Notification) -> Priority {
     let of = |labels: &Labels| labels.get("severity").or_else(|| labels.get("priority")).map(|text| severity(text));
     let alerts = group.alerts.iter().filter(|alert| alert.status == group.status).filter_map(|alert| of(&alert.labels));
     let most = alerts.max().or_else(|| of(&group.common_labels)).or_else(|| of(&group.group_labels)).unwrap_or(3);
-    Priority::try_from(most).unwrap_or_default()
+    let priority = Priority::try_from(most).unwrap_or_default();
+    if group.status == Status::Resolved { priority.min(Priority::DEFAULT) } else { priority }
 }
 
 fn severity(text: &str) -> u8 {
@@ -180,6 +183,23 @@ mod tests {
         assert_eq!(title(&group), "[FIRING] HighLoad: load is *high*");
         assert!(body(&group).contains("instance=node\\_1"), "{}", body(&group));
         assert_eq!(click(&group).as_deref(), Some("http://prom.example/graph"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_group_holds_it_fits_a_message(
+            text in "\\PC{0,300}", label in ".{0,300}", count in 0_usize..120, resolved: bool, url in ".{0,40}",
+        ) {
+            let alert = serde_json::json!({"status": "firing", "labels": {"alertname": label.clone(), "severity": text.clone(), "x": label.clone()},
+                "annotations": {"summary": text.clone()}, "generatorURL": url, "fingerprint": label.clone()});
+            let group = group(serde_json::json!({"version": "4", "groupKey": text.clone(), "status": if resolved { "resolved" } else { "firing" },
+                "commonAnnotations": {"description": text.repeat(100)}, "externalURL": text, "alerts": vec![alert; count]}));
+            let (title, body) = (title(&group), body(&group));
+            assert!(title.len() <= TITLE_BYTES && body.len() <= BODY_BYTES, "{} {}", title.len(), body.len());
+            assert!(!title.trim().is_empty() && !body.trim().is_empty());
+            assert!(!title.contains('\0') && !body.contains('\0'));
+            assert!(click(&group).is_none_or(|url| is_web_url(&url)));
+        }
     }
 
     #[test]
