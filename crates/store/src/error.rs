@@ -31,7 +31,9 @@ pub enum Error {
     #[error("a flush to disk failed; restart after checking the disk: {0}")]
     Poisoned(String),
     /// The file was written by a newer version.
-    #[error("the database is of version {found}, this program knows up to {known}: install the newer version again, or restore a backup")]
+    #[error(
+        "the database is of version {found}, this program knows up to {known}: install the newer version again, or restore a backup"
+    )]
     Newer {
         /// Version in the file.
         found: u32,

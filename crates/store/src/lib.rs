@@ -38,11 +38,12 @@ use tokio::sync::watch;
 pub use entry::{Address, DeviceId, Entry, LogEntry, StoredMessage, TokenId, TopicId, UserId};
 pub use error::Error;
 pub use input::{
-    AckRange, Authority, Clock, EpochReason, Idempotency, InboxQuery, JoinOrder, NewMessage, Press, Pressed, Sender,
-    SessionOrder, ShownRow, TokenOrder, Viewer,
+    AckRange, Authority, Clock, EpochReason, Idempotency, InboxQuery, JoinOrder, NewMessage, Press, Pressed,
+    Sender, SessionOrder, ShownRow, TokenOrder, Viewer,
 };
 pub use output::{
-    Claim, DeviceRecord, Joined, Lost, OwedItem, Principal, Pruned, Publication, Replay, SessionRecord, Snapshot, Stats,
+    Claim, DeviceRecord, Joined, Lost, OwedItem, Principal, Pruned, Publication, Replay, SessionRecord,
+    Snapshot, Stats,
 };
 
 /// Result of every store operation.
@@ -206,4 +207,3 @@ pub trait Store: Send + Sync + 'static {
     /// Commits what waits and closes. Later calls answer [`Error::Unavailable`].
     async fn close(&self);
 }
-

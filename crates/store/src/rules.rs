@@ -1,8 +1,6 @@
 //! Decisions that do not depend on how things are stored.
 
-use tocsin_protocol::{
-    Action, Counts, Message, MessageView, PersonReceipt, Priority, Shown, State,
-};
+use tocsin_protocol::{Action, Counts, Message, MessageView, PersonReceipt, Priority, Shown, State};
 
 use crate::InboxQuery;
 
@@ -37,7 +35,8 @@ pub(crate) fn missing(people: &[PersonReceipt]) -> Vec<String> {
 
 /// How many are how far.
 pub(crate) fn counts(people: &[PersonReceipt]) -> Counts {
-    let count = |which: fn(&PersonReceipt) -> bool| people.iter().filter(|person| which(person)).count() as u64;
+    let count =
+        |which: fn(&PersonReceipt) -> bool| people.iter().filter(|person| which(person)).count() as u64;
     Counts {
         owed: people.len() as u64,
         sent: count(|person| person.state == State::Sent),

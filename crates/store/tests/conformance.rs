@@ -1,5 +1,7 @@
 //! Both implementations do what is asked of every one.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are test code too")]
+
 use tocsin_store::{
     conformance::{DAY, Hand},
     model::ModelStore,

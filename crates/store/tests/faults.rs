@@ -1,5 +1,7 @@
 //! What goes wrong on disk, and what a caller is told.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are test code too")]
+
 use std::{fs, path::Path, sync::Arc};
 
 use tocsin_protocol::{MessageId, NewTopic, NewUser, Role, Seq};
@@ -210,7 +212,7 @@ async fn a_damaged_page_is_told_and_not_served() {
         Err(error) => error,
         Ok(store) => {
             let log = store.log(0, 1000).await;
-            log.err().expect("half of the file is gone")
+            log.expect_err("half of the file is gone")
         }
     };
     assert!(matches!(told, Error::Damaged(_)), "{told}");

@@ -121,7 +121,8 @@ pub async fn lists_are_by_name(bench: Bench) {
     bench.topic("a", &[]).await;
     let names: Vec<String> = bench.store.users().await.unwrap().into_iter().map(|user| user.name).collect();
     assert_eq!(names, ["ann", "bob"]);
-    let names: Vec<String> = bench.store.members("z").await.unwrap().into_iter().map(|user| user.name).collect();
+    let names: Vec<String> =
+        bench.store.members("z").await.unwrap().into_iter().map(|user| user.name).collect();
     assert_eq!(names, ["ann", "bob"]);
     let change = TopicChange { description: Some("what".into()), retention_days: Some(3) };
     bench.store.change_topic("a", change).await.unwrap();

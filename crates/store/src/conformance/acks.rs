@@ -164,7 +164,8 @@ pub async fn leaving_withdraws_what_is_owed(bench: Bench) {
     for id in [received, read, expired, older, owed, other] {
         states.push(bench.state(id, "ann").await);
     }
-    let wanted = [State::Received, State::Read, State::Expired, State::Superseded, State::Withdrawn, State::Missing];
+    let wanted =
+        [State::Received, State::Read, State::Expired, State::Superseded, State::Withdrawn, State::Missing];
     assert_eq!(states, wanted);
     let counts = bench.receipt(owed).await.counts;
     assert_eq!((counts.owed, counts.missing, counts.withdrawn, counts.received), (1, 0, 1, 0));
@@ -240,7 +241,11 @@ pub async fn shown_goes_only_forward(bench: Bench) {
     assert_eq!(report(desk, Shown::Pending, START).await, (Some(Shown::Pending), None));
     assert_eq!(report(desk, Shown::Failed, START + 5).await, (Some(Shown::Failed), None));
     assert_eq!(report(desk, Shown::Suppressed, START + 9).await, (Some(Shown::Failed), None));
-    assert_eq!(report(phone, Shown::Shown, START - 99).await, (Some(Shown::Shown), Some(START)), "not before it was sent");
+    assert_eq!(
+        report(phone, Shown::Shown, START - 99).await,
+        (Some(Shown::Shown), Some(START)),
+        "not before it was sent"
+    );
     assert_eq!(report(phone, Shown::Pending, START).await, (Some(Shown::Shown), Some(START)));
     assert_eq!(bench.receipt(message).await.counts.shown, 1);
     let unknown = tocsin_protocol::MessageId::random(&mut rand::rng());

@@ -10,8 +10,13 @@ fn secret(n: u8) -> SecretHash {
 }
 
 fn client(user: &str, n: u8, expires_in: Option<u64>) -> TokenOrder {
-    let token =
-        NewToken { kind: TokenKind::Client, name: "desk".into(), user: Some(user.into()), topics: vec![], expires_in };
+    let token = NewToken {
+        kind: TokenKind::Client,
+        name: "desk".into(),
+        user: Some(user.into()),
+        topics: vec![],
+        expires_in,
+    };
     TokenOrder { token, secret: secret(n), device: Some("desk".into()) }
 }
 
@@ -21,8 +26,13 @@ pub async fn tokens_authenticate_until_they_end(bench: Bench) {
     bench.topic("ops", &["ann"]).await;
     bench.store.add_token(client("ann", 1, Some(60))).await.unwrap();
     bench.store.add_token(client("ann", 2, None)).await.unwrap();
-    let sender =
-        NewToken { kind: TokenKind::Sender, name: "ci".into(), user: None, topics: vec!["ops".into()], expires_in: None };
+    let sender = NewToken {
+        kind: TokenKind::Sender,
+        name: "ci".into(),
+        user: None,
+        topics: vec!["ops".into()],
+        expires_in: None,
+    };
     let order = TokenOrder { token: sender, secret: secret(3), device: None };
     let listed = bench.store.add_token(order.clone()).await.unwrap();
     assert_eq!((listed.topics.as_slice(), listed.user.as_deref()), (["ops".to_owned()].as_slice(), None));
@@ -34,7 +44,10 @@ pub async fn tokens_authenticate_until_they_end(bench: Bench) {
     assert_eq!(principal.expires_at, Some(START + MINUTE));
     let (ops, _) = bench.store.topic("ops", None).await.unwrap();
     let program = who(3).await.unwrap();
-    assert_eq!((program.kind, &*program.topics, program.name.as_str()), (TokenKind::Sender, [ops].as_slice(), "ci"));
+    assert_eq!(
+        (program.kind, &*program.topics, program.name.as_str()),
+        (TokenKind::Sender, [ops].as_slice(), "ci")
+    );
     assert_eq!(who(99).await, None);
     bench.hand.step(MINUTE);
     assert_eq!(who(1).await, None, "expired");
@@ -114,28 +127,29 @@ fn invite(user: Option<&str>, topics: &[&str]) -> JoinOrder {
     JoinOrder { user: user.map(Into::into), role: Role::Member, topics, expires_at: START + MINUTE }
 }
 
-fn joining(name: &str) -> Option<NewUser> {
-    Some(NewUser { name: name.into(), display_name: Some("New".into()), role: Role::Admin })
+fn joining(name: &str) -> NewUser {
+    NewUser { name: name.into(), display_name: Some("New".into()), role: Role::Admin }
 }
 
 /// A person, their topics, a device and its token, from one code, once.
 pub async fn an_invite_works_once(bench: Bench) {
     bench.topic("ops", &[]).await;
     bench.store.add_invite(secret(1), invite(None, &["ops"])).await.unwrap();
-    let joined = bench.store.redeem_invite(&secret(1), "laptop", joining("new"), secret(2)).await.unwrap();
+    let joined =
+        bench.store.redeem_invite(&secret(1), "laptop", Some(joining("new")), secret(2)).await.unwrap();
     assert_eq!((joined.user.name.as_str(), joined.user.display_name.as_str()), ("new", "New"));
     assert_eq!(joined.user.role, Role::Member, "the invite decides");
     assert_eq!(joined.device, "laptop");
     let principal = bench.store.authenticate(&secret(2)).await.unwrap().unwrap();
     assert_eq!(principal.device.as_deref(), Some("laptop"));
     assert_eq!(bench.store.publish(to_topic("ops")).await.unwrap().published.audience, 1);
-    let again = bench.store.redeem_invite(&secret(1), "x", joining("other"), secret(3)).await;
+    let again = bench.store.redeem_invite(&secret(1), "x", Some(joining("other")), secret(3)).await;
     assert!(matches!(again, Err(Error::Gone)));
-    let unknown = bench.store.redeem_invite(&secret(5), "x", joining("other"), secret(3)).await;
+    let unknown = bench.store.redeem_invite(&secret(5), "x", Some(joining("other")), secret(3)).await;
     assert!(matches!(unknown, Err(Error::Gone)));
     bench.store.add_invite(secret(6), invite(None, &[])).await.unwrap();
     bench.hand.step(MINUTE);
-    let late = bench.store.redeem_invite(&secret(6), "x", joining("other"), secret(3)).await;
+    let late = bench.store.redeem_invite(&secret(6), "x", Some(joining("other")), secret(3)).await;
     assert!(matches!(late, Err(Error::Gone)));
     let nowhere = bench.store.add_invite(secret(7), invite(None, &["nope"])).await;
     assert!(matches!(nowhere, Err(Error::UnknownTopic(_))));
@@ -145,12 +159,12 @@ pub async fn an_invite_works_once(bench: Bench) {
 pub async fn an_invite_makes_all_or_nothing(bench: Bench) {
     bench.user("ann").await;
     bench.store.add_invite(secret(1), invite(None, &[])).await.unwrap();
-    let taken = bench.store.redeem_invite(&secret(1), "laptop", joining("ann"), secret(2)).await;
+    let taken = bench.store.redeem_invite(&secret(1), "laptop", Some(joining("ann")), secret(2)).await;
     assert!(matches!(taken, Err(Error::Conflict(_))));
-    let unnamed = bench.store.redeem_invite(&secret(1), "not a name", joining("new"), secret(2)).await;
+    let unnamed = bench.store.redeem_invite(&secret(1), "not a name", Some(joining("new")), secret(2)).await;
     assert!(matches!(unnamed, Err(Error::Conflict(_))));
     assert!(matches!(bench.store.user("new").await, Err(Error::UnknownUser(_))));
-    bench.store.redeem_invite(&secret(1), "laptop", joining("new"), secret(2)).await.unwrap();
+    bench.store.redeem_invite(&secret(1), "laptop", Some(joining("new")), secret(2)).await.unwrap();
 }
 
 /// Another device of somebody who is here already; a topic removed meanwhile is passed over.

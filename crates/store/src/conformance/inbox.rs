@@ -42,7 +42,8 @@ pub async fn the_inbox_finds(bench: Bench) {
     bench.topic("ops", &["ann"]).await;
     bench.topic("dev", &["ann"]).await;
     let (disk, _) = bench.publish(NewMessage { title: "Disk FULL".into(), ..to_topic("ops") }).await;
-    let (other, _) = bench.publish(NewMessage { body: "the dIsk ist GRÖßer".into(), ..to_topic("dev") }).await;
+    let (other, _) =
+        bench.publish(NewMessage { body: "the dIsk ist GRÖßer".into(), ..to_topic("dev") }).await;
     bench.publish(to_people(&["ann"])).await;
     let by = |text: &str| InboxQuery { search: Some(text.into()), ..Default::default() };
     assert_eq!(listed(&bench, ann, by("disk")).await, [other, disk]);
@@ -133,7 +134,8 @@ pub async fn pressing_times_are_clamped(bench: Bench) {
     bench.hand.step(MINUTE);
     let mut times = Vec::<Option<Millis>>::new();
     for (user, at) in [(ann, START + 10 * MINUTE), (bob, START - MINUTE), (cy, START + 5)] {
-        let view = bench.store.press(Press { user, message, pressed: Pressed::Acknowledge, at }).await.unwrap();
+        let view =
+            bench.store.press(Press { user, message, pressed: Pressed::Acknowledge, at }).await.unwrap();
         assert_eq!(view.read_at, view.acknowledged_at);
         times.push(view.read_at);
     }

@@ -33,7 +33,9 @@ pub async fn a_publish_is_in_the_log_at_its_seq(bench: Bench) {
 pub async fn unknown_names_reject_the_whole_message(bench: Bench) {
     bench.user("ann").await;
     let head = bench.head();
-    assert!(matches!(bench.store.publish(to_topic("ops")).await, Err(Error::UnknownTopic(name)) if name == "ops"));
+    assert!(
+        matches!(bench.store.publish(to_topic("ops")).await, Err(Error::UnknownTopic(name)) if name == "ops")
+    );
     let some = bench.store.publish(to_people(&["ann", "bob"])).await;
     assert!(matches!(some, Err(Error::UnknownUser(name)) if name == "bob"));
     assert_eq!(bench.head(), head);
@@ -128,7 +130,11 @@ pub async fn the_log_has_no_gaps(bench: Bench) {
     bench.store.set_filter(device, Some(vec!["ops".into()])).await.unwrap();
     bench.press(ann, id, crate::Pressed::Read).await;
     bench.store.end_session(&[0; 32]).await.unwrap();
-    bench.store.add_user(tocsin_protocol::NewUser { name: "root".into(), display_name: None, role: Role::Admin }).await.unwrap();
+    bench
+        .store
+        .add_user(tocsin_protocol::NewUser { name: "root".into(), display_name: None, role: Role::Admin })
+        .await
+        .unwrap();
     bench.store.remove_user("ann").await.unwrap();
     bench.store.remove_topic("ops").await.unwrap();
     let whole = bench.store.log(0, 1000).await.unwrap();
@@ -168,9 +174,15 @@ pub async fn all_fields_come_back(bench: Bench) {
     let Entry::Message(Some(stored)) = &log[0].entry else { panic!("{log:?}") };
     assert_eq!(stored.message, seen);
     assert_eq!((seen.cursor.seq, seen.cursor.epoch), (seq, bench.store.epoch()));
-    assert_eq!((seen.id, seen.thread, seen.sender.as_str(), seen.topic.as_deref()), (id, id, "ci", Some("ops")));
+    assert_eq!(
+        (seen.id, seen.thread, seen.sender.as_str(), seen.topic.as_deref()),
+        (id, id, "ci", Some("ops"))
+    );
     assert_eq!((seen.title, seen.body, seen.format), (message.title, message.body, message.format));
-    assert_eq!((seen.tags, seen.click, seen.actions, seen.key), (message.tags, message.click, message.actions, message.key));
+    assert_eq!(
+        (seen.tags, seen.click, seen.actions, seen.key),
+        (message.tags, message.click, message.actions, message.key)
+    );
     assert_eq!((seen.priority, seen.resolved, seen.created_at), (message.priority, true, bench.hand.now()));
     assert_eq!(seen.expires_at, Some(bench.hand.now() + 5000));
     assert_eq!((seen.supersedes, seen.superseded_by, seen.expired), (None, None, false));

@@ -70,13 +70,13 @@ pub async fn what_was_lost_is_counted(bench: Bench) {
     let bob = bench.user("bob").await;
     bench.user("cy").await;
     bench.topic("ops", &["ann", "bob", "cy"]).await;
-    let (desk, bobs) = (bench.device(ann, "desk").await, bench.device(bob, "desk").await);
+    let (desk, phone) = (bench.device(ann, "desk").await, bench.device(bob, "phone").await);
     let (received, seq) = bench.publish(to_topic("ops")).await;
     bench.ack(desk, seq - 1, seq).await;
     bench.hand.step(1);
     bench.publish(NewMessage { expires_in_ms: Some(DAY), ..to_topic("ops") }).await;
     bench.publish(keyed("ops", "k")).await;
-    let (newest, last) = bench.publish(keyed("ops", "k")).await;
+    let (newest, end) = bench.publish(keyed("ops", "k")).await;
     bench.store.leave_topic("ops", "cy").await.unwrap();
     bench.hand.step(8 * DAY);
     let pruned = prune(&bench).await;
@@ -85,12 +85,12 @@ pub async fn what_was_lost_is_counted(bench: Bench) {
     assert_eq!(bench.state(received, "bob").await, State::LostToRetention);
     assert_eq!(bench.state(newest, "cy").await, State::Withdrawn);
     assert_eq!(bench.receipt(newest).await.counts.missing, 0);
-    let lost = bench.store.lost(bobs, 0).await.unwrap();
+    let lost = bench.store.lost(phone, 0).await.unwrap();
     assert_eq!(lost, Lost { count: 2, since: Some(super::START) });
-    let lost = bench.store.lost(bobs, seq).await.unwrap();
+    let lost = bench.store.lost(phone, seq).await.unwrap();
     assert_eq!(lost, Lost { count: 1, since: Some(super::START + 1) });
     assert_eq!(bench.store.lost(desk, 0).await.unwrap().count, 1);
-    assert_eq!(bench.store.lost(bobs, last).await.unwrap(), Lost::default());
+    assert_eq!(bench.store.lost(phone, end).await.unwrap(), Lost::default());
 }
 
 /// Much later, and what was asked under an idempotency key long before.

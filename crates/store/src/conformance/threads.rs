@@ -20,7 +20,13 @@ pub async fn a_key_supersedes(bench: Bench) {
     let log = bench.store.log(third.seq - 1, 1).await.unwrap();
     let Entry::Message(Some(stored)) = &log[0].entry else { panic!("{log:?}") };
     assert_eq!((stored.message.thread, stored.message.supersedes), (first, Some(second.id)));
-    for (id, superseded) in [(first, Some(second.id)), (second.id, Some(third.id)), (third.id, None), (elsewhere, None), (unrelated, None)] {
+    for (id, superseded) in [
+        (first, Some(second.id)),
+        (second.id, Some(third.id)),
+        (third.id, None),
+        (elsewhere, None),
+        (unrelated, None),
+    ] {
         assert_eq!(bench.receipt(id).await.superseded_by, superseded);
     }
 }
@@ -54,7 +60,12 @@ pub async fn replacing_by_id(bench: Bench) {
     let bob = bench.user("bob").await;
     bench.topic("ops", &["ann", "bob"]).await;
     let by = |user: crate::UserId, replaces| NewMessage {
-        sender: Sender { token: TokenId(1), user: Some(user), name: "x".into(), authority: Authority::Member(user) },
+        sender: Sender {
+            token: TokenId(1),
+            user: Some(user),
+            name: "x".into(),
+            authority: Authority::Member(user),
+        },
         replaces,
         ..to_topic("ops")
     };

@@ -22,14 +22,18 @@ impl UserFact {
 
 impl Facts {
     pub(super) fn users(&self) -> Vec<User> {
-        let mut users: Vec<User> = self.users.iter().filter(|user| !user.removed).map(UserFact::listed).collect();
+        let mut users: Vec<User> =
+            self.users.iter().filter(|user| !user.removed).map(UserFact::listed).collect();
         users.sort_by_key(|user| user.name.to_ascii_lowercase());
         users
     }
 
     pub(super) fn add_user(&mut self, new: NewUser) -> Result<(UserId, User)> {
         if !is_name(&new.name) {
-            return Err(Error::Conflict(format!("{:?} cannot name a person: use letters, digits, . _ -", new.name)));
+            return Err(Error::Conflict(format!(
+                "{:?} cannot name a person: use letters, digits, . _ -",
+                new.name
+            )));
         }
         if self.user_named(&new.name).is_ok() {
             return Err(Error::Conflict(format!("there is a user named {:?} already", new.name)));
@@ -76,8 +80,12 @@ impl Facts {
         for topic in topics {
             self.leave(topic, user.id);
         }
-        let tokens: Vec<_> =
-            self.tokens.iter().filter(|token| token.user == Some(user.id) && !token.revoked).map(|t| t.id).collect();
+        let tokens: Vec<_> = self
+            .tokens
+            .iter()
+            .filter(|token| token.user == Some(user.id) && !token.revoked)
+            .map(|t| t.id)
+            .collect();
         for token in tokens {
             self.end_token(token);
         }
@@ -89,7 +97,10 @@ impl Facts {
         let seq = self.append(Entry::UserRemoved { user: user.id });
         self.withdraw(user.id, None, seq);
         self.users.iter_mut().filter(|known| known.id == user.id).for_each(|known| known.removed = true);
-        self.devices.iter_mut().filter(|device| device.user == user.id).for_each(|device| device.removed = true);
+        self.devices
+            .iter_mut()
+            .filter(|device| device.user == user.id)
+            .for_each(|device| device.removed = true);
         Ok(())
     }
 
@@ -113,7 +124,10 @@ impl Facts {
 
     pub(super) fn add_topic(&mut self, new: NewTopic) -> Result<(TopicId, Topic)> {
         if !is_name(&new.name) {
-            return Err(Error::Conflict(format!("{:?} cannot name a topic: use letters, digits, . _ -", new.name)));
+            return Err(Error::Conflict(format!(
+                "{:?} cannot name a topic: use letters, digits, . _ -",
+                new.name
+            )));
         }
         if self.topic_named(&new.name).is_ok() {
             return Err(Error::Conflict(format!("there is a topic named {:?} already", new.name)));

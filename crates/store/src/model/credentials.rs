@@ -4,8 +4,8 @@ use tocsin_protocol::{Millis, NewUser, Token, TokenKind, User};
 
 use super::facts::{Facts, SessionFact, TokenFact, next_id};
 use crate::{
-    Entry, Error, JoinOrder, Joined, Principal, Result, SecretHash, SessionOrder, SessionRecord, TokenId, TokenOrder,
-    UserId,
+    Entry, Error, JoinOrder, Joined, Principal, Result, SecretHash, SessionOrder, SessionRecord, TokenId,
+    TokenOrder, UserId,
 };
 
 impl Facts {
@@ -46,7 +46,9 @@ impl Facts {
                 topics.push(self.topic_named(name)?.id);
             }
         }
-        let span = new.expires_in.map(|seconds| Millis::try_from(seconds).unwrap_or(Millis::MAX).saturating_mul(1000));
+        let span = new
+            .expires_in
+            .map(|seconds| Millis::try_from(seconds).unwrap_or(Millis::MAX).saturating_mul(1000));
         self.insert_token(TokenFact {
             id: TokenId(next_id(&self.tokens)),
             secret: order.secret,
@@ -89,13 +91,15 @@ impl Facts {
     }
 
     pub(super) fn tokens(&self, user: Option<UserId>) -> Vec<Token> {
-        let listed = self.tokens.iter().filter(|token| !token.revoked && (user.is_none() || token.user == user));
+        let listed =
+            self.tokens.iter().filter(|token| !token.revoked && (user.is_none() || token.user == user));
         listed.map(|token| self.listed_token(token)).collect()
     }
 
     pub(super) fn revoke_token(&mut self, id: &str, user: Option<UserId>) -> Result<()> {
         let found = self.tokens.iter().find(|token| token.id.0.to_string() == id && !token.revoked);
-        let found = found.filter(|token| user.is_none() || token.user == user).ok_or(Error::NotFound("token"))?;
+        let found =
+            found.filter(|token| user.is_none() || token.user == user).ok_or(Error::NotFound("token"))?;
         self.end_token(found.id);
         Ok(())
     }
@@ -113,7 +117,8 @@ impl Facts {
     pub(super) fn add_session(&mut self, order: &SessionOrder) -> Result<()> {
         self.live_user(order.user)?;
         let expires_at = self.now.saturating_add(order.idle_ms);
-        let session = SessionFact { user: order.user, token: order.token, idle_ms: order.idle_ms, expires_at };
+        let session =
+            SessionFact { user: order.user, token: order.token, idle_ms: order.idle_ms, expires_at };
         self.sessions.insert(order.secret, session);
         Ok(())
     }

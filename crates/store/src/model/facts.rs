@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use tocsin_protocol::{Epoch, Message, MessageId, Millis, Published, Role, Seq, Shown, TokenKind};
 
 use crate::{
-    Address, DeviceId, Entry, Error, JoinOrder, LogEntry, Result, SecretHash, Sender, TokenId, TopicId, UserId,
+    Address, DeviceId, Entry, Error, JoinOrder, LogEntry, Result, SecretHash, Sender, TokenId, TopicId,
+    UserId,
 };
 
 #[derive(Clone)]
@@ -259,7 +260,8 @@ impl Facts {
     pub(super) fn received(&self, user: UserId, fact: &MessageFact) -> Option<(Millis, DeviceId)> {
         let devices = self.devices.iter().filter(|device| device.user == user && self.takes(device.id, fact));
         let firsts = devices.filter_map(|device| {
-            let covers = |ack: &&AckFact| ack.device == device.id && ack.from < fact.seq && fact.seq <= ack.to;
+            let covers =
+                |ack: &&AckFact| ack.device == device.id && ack.from < fact.seq && fact.seq <= ack.to;
             self.acks.iter().find(covers).map(|ack| (ack.at, device.id))
         });
         firsts.min()
@@ -267,7 +269,11 @@ impl Facts {
 
     pub(super) fn sent(&self, user: UserId, fact: &MessageFact) -> Option<Millis> {
         let theirs = |device: DeviceId| self.devices.iter().any(|d| d.id == device && d.user == user);
-        self.claims.iter().filter(|claim| claim.seq == fact.seq && theirs(claim.device)).map(|claim| claim.at).min()
+        self.claims
+            .iter()
+            .filter(|claim| claim.seq == fact.seq && theirs(claim.device))
+            .map(|claim| claim.at)
+            .min()
     }
 
     pub(super) fn presses(&self, user: UserId, seq: Seq) -> (Option<Millis>, Option<Millis>) {

@@ -6,7 +6,8 @@ use tocsin_protocol::{Cursor, Message, MessageId, Millis, Published, Seq, StateC
 
 use super::facts::{Facts, MessageFact, RepeatFact};
 use crate::{
-    Address, Authority, Entry, Error, NewMessage, Press, Pressed, Publication, Result, StoredMessage, UserId, rules,
+    Address, Authority, Entry, Error, NewMessage, Press, Pressed, Publication, Result, StoredMessage, UserId,
+    rules,
 };
 
 impl Facts {
@@ -123,7 +124,9 @@ impl Facts {
                 return Err(Error::NotFound("message"));
             }
             if let Some((newer, _)) = fact.newer {
-                return Err(Error::Conflict(format!("the message was replaced already: {newer} is the newer version")));
+                return Err(Error::Conflict(format!(
+                    "the message was replaced already: {newer} is the newer version"
+                )));
             }
             return Ok(Some(index));
         }
@@ -190,7 +193,8 @@ impl Facts {
             let mut older = fact;
             while let Some((id, _)) = older.newer {
                 let newer = self.message_of(id)?.clone();
-                let carries = rules::carries((older.message.priority, older.message.resolved), &newer.message);
+                let carries =
+                    rules::carries((older.message.priority, older.message.resolved), &newer.message);
                 if !carries || !self.owed(user, &newer) {
                     break;
                 }

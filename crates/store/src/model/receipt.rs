@@ -117,17 +117,17 @@ impl Facts {
     }
 
     /// Of each topic, and of what names people, strictly oldest first: up to the first that is to be kept.
-    fn ripe(&self, shelf: Option<crate::TopicId>, old: impl Fn(&MessageFact) -> bool) -> Vec<usize> {
-        let mut ripe = Vec::new();
+    fn oldest(&self, topic: Option<crate::TopicId>, old: impl Fn(&MessageFact) -> bool) -> Vec<usize> {
+        let mut found = Vec::new();
         for (index, fact) in self.messages.iter().enumerate() {
-            if fact.topic() == shelf && !fact.forgotten {
+            if fact.topic() == topic && !fact.forgotten {
                 if !old(fact) {
                     break;
                 }
-                ripe.push(index);
+                found.push(index);
             }
         }
-        ripe
+        found
     }
 
     pub(super) fn prune(&mut self) -> Pruned {
@@ -136,14 +136,14 @@ impl Facts {
         let shelves: Vec<_> = std::iter::once((None, None)).chain(shelves).collect();
         for (shelf, days) in shelves {
             let keep = days.map_or(self.keep_bodies, |days| Millis::from(days) * DAY);
-            let oldest = self.now.saturating_sub(keep);
-            for index in self.ripe(shelf, |fact| !fact.kept() || fact.message.created_at <= oldest) {
+            let before = self.now.saturating_sub(keep);
+            for index in self.oldest(shelf, |fact| !fact.kept() || fact.message.created_at <= before) {
                 if self.messages[index].kept() {
                     self.prune_one(index, &mut pruned);
                 }
             }
-            let oldest = self.now.saturating_sub(self.keep_receipts);
-            for index in self.ripe(shelf, |fact| !fact.kept() && fact.message.created_at <= oldest) {
+            let before = self.now.saturating_sub(self.keep_receipts);
+            for index in self.oldest(shelf, |fact| !fact.kept() && fact.message.created_at <= before) {
                 self.messages[index].forgotten = true;
             }
         }
@@ -168,9 +168,10 @@ impl Facts {
         }
         pruned.messages += 1;
         let fact = &self.messages[index];
-        let lost = self.users.iter().filter(|user| {
-            self.owed(user.id, fact) && self.state(user.id, fact) == State::LostToRetention
-        });
+        let lost = self
+            .users
+            .iter()
+            .filter(|user| self.owed(user.id, fact) && self.state(user.id, fact) == State::LostToRetention);
         pruned.lost += lost.count() as u64;
     }
 }

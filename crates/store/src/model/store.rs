@@ -11,9 +11,9 @@ use tokio::sync::watch;
 
 use super::ModelStore;
 use crate::{
-    AckRange, Claim, DeviceId, DeviceRecord, EpochReason, Error, InboxQuery, JoinOrder, Joined, LogEntry, Lost,
-    NewMessage, Press, Principal, Pruned, Publication, Replay, Result, SecretHash, SessionOrder, SessionRecord,
-    ShownRow, Snapshot, Stats, Store, TokenId, TokenOrder, TopicId, UserId, Viewer,
+    AckRange, Claim, DeviceId, DeviceRecord, EpochReason, Error, InboxQuery, JoinOrder, Joined, LogEntry,
+    Lost, NewMessage, Press, Principal, Pruned, Publication, Replay, Result, SecretHash, SessionOrder,
+    SessionRecord, ShownRow, Snapshot, Stats, Store, TokenId, TokenOrder, TopicId, UserId, Viewer,
 };
 
 #[async_trait]
@@ -38,7 +38,9 @@ impl Store for ModelStore {
     }
 
     async fn log(&self, after: Seq, limit: usize) -> Result<Vec<LogEntry>> {
-        self.look(|facts| Ok(facts.log.iter().filter(|entry| entry.seq > after).take(limit).cloned().collect()))
+        self.look(|facts| {
+            Ok(facts.log.iter().filter(|entry| entry.seq > after).take(limit).cloned().collect())
+        })
     }
 
     async fn snapshot(&self) -> Result<Snapshot> {

@@ -7,8 +7,8 @@ use super::{
     receipt::step,
 };
 use crate::{
-    AckRange, Claim, DeviceId, DeviceRecord, Entry, Error, InboxQuery, OwedItem, Replay, Result, ShownRow, UserId,
-    Viewer, rules,
+    AckRange, Claim, DeviceId, DeviceRecord, Entry, Error, InboxQuery, OwedItem, Replay, Result, ShownRow,
+    UserId, Viewer, rules,
 };
 
 impl Facts {
@@ -26,12 +26,15 @@ impl Facts {
     }
 
     pub(super) fn open_device(&mut self, user: UserId, name: &str) -> Result<DeviceRecord> {
-        let known = self.devices.iter().find(|device| device.user == user && device.name == name && !device.removed);
+        let known =
+            self.devices.iter().find(|device| device.user == user && device.name == name && !device.removed);
         if let Some(known) = known {
             return self.record(known.id);
         }
         if !is_name(name) {
-            return Err(Error::Conflict(format!("{name:?} cannot name a device: use letters, digits, . _ -")));
+            return Err(Error::Conflict(format!(
+                "{name:?} cannot name a device: use letters, digits, . _ -"
+            )));
         }
         self.live_user(user)?;
         let id = DeviceId(next_id(&self.devices));
@@ -69,7 +72,9 @@ impl Facts {
     pub(super) fn set_filter(&mut self, id: DeviceId, topics: Option<Vec<String>>) -> Result<DeviceRecord> {
         self.live_device(id)?;
         let topics = match topics {
-            Some(names) => Some(names.iter().map(|name| Ok(self.topic_named(name)?.id)).collect::<Result<_>>()?),
+            Some(names) => {
+                Some(names.iter().map(|name| Ok(self.topic_named(name)?.id)).collect::<Result<_>>()?)
+            }
             None => None,
         };
         self.append(Entry::Filter { device: id, topics });
@@ -77,7 +82,10 @@ impl Facts {
     }
 
     pub(super) fn devices(&self, user: Option<UserId>) -> Vec<Device> {
-        let live = self.devices.iter().filter(|device| !device.removed && user.is_none_or(|user| device.user == user));
+        let live = self
+            .devices
+            .iter()
+            .filter(|device| !device.removed && user.is_none_or(|user| device.user == user));
         let mut listed: Vec<Device> = live.map(|device| self.listed_device(device)).collect();
         listed.sort_by_key(|device| (device.user.to_ascii_lowercase(), device.name.clone()));
         listed
@@ -103,7 +111,11 @@ impl Facts {
         let upto = upto.min(self.head()).max(after);
         let mut found: Vec<(Seq, OwedItem)> = Vec::new();
         for fact in &self.messages {
-            if fact.kept() && self.owed(user, fact) && self.takes(id, fact) && !self.withdrawn_from(user, fact) {
+            if fact.kept()
+                && self.owed(user, fact)
+                && self.takes(id, fact)
+                && !self.withdrawn_from(user, fact)
+            {
                 found.push((fact.seq, OwedItem::Message(Box::new(self.marked(fact)))));
             }
         }
@@ -148,7 +160,9 @@ impl Facts {
 
     pub(super) fn report_shown(&mut self, rows: &[ShownRow]) {
         for row in rows {
-            let (Ok(device), Ok(fact)) = (self.live_device(row.device), self.message_of(row.message)) else { continue };
+            let (Ok(device), Ok(fact)) = (self.live_device(row.device), self.message_of(row.message)) else {
+                continue;
+            };
             if self.owed(device.user, fact) {
                 let at = row.at.min(self.now).max(fact.message.created_at);
                 let place = (fact.seq, row.device);
@@ -167,7 +181,9 @@ impl Facts {
         let free: Vec<&MessageFact> = self
             .messages
             .iter()
-            .filter(|fact| fact.seq > start && fact.kept() && self.owed(device.user, fact) && self.takes(id, fact))
+            .filter(|fact| {
+                fact.seq > start && fact.kept() && self.owed(device.user, fact) && self.takes(id, fact)
+            })
             .filter(|fact| !self.withdrawn_from(device.user, fact) && self.sent(device.user, fact).is_none())
             .collect();
         let more = free.len() > limit;
@@ -188,7 +204,8 @@ impl Facts {
     }
 
     pub(super) fn inbox(&self, user: UserId, query: &InboxQuery) -> Result<Page<MessageView>> {
-        let topic = query.topic.as_ref().map(|name| self.topic_named(name).map(|topic| topic.id)).transpose()?;
+        let topic =
+            query.topic.as_ref().map(|name| self.topic_named(name).map(|topic| topic.id)).transpose()?;
         let needle = query.search.as_ref().map(|text| text.to_lowercase());
         let mut rows: Vec<MessageView> = self
             .messages

@@ -61,7 +61,7 @@ fn load(conn: &Connection, id: DeviceId) -> Outcome<Option<Booker>> {
 }
 
 /// What of a stretch is owed to a device.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Contents {
     any: bool,
     high: bool,
@@ -81,16 +81,19 @@ fn contents(conn: &Connection, booker: &Booker, stretch: (Seq, Seq)) -> Outcome<
 
 fn priority(conn: &Connection, item: Item) -> Outcome<u8> {
     let sql = "SELECT priority FROM message WHERE topic IS ?1 AND seq = ?2";
-    let priority = conn.prepare_cached(sql)?.query_row((item.topic, item.seq), |row| row.get(0)).optional()?;
+    let priority =
+        conn.prepare_cached(sql)?.query_row((item.topic, item.seq), |row| row.get(0)).optional()?;
     Ok(priority.unwrap_or_default())
 }
 
 fn book(conn: &Connection, booker: &mut Booker, range: (Seq, Seq), at: Millis) -> Outcome<()> {
-    if !contents(conn, booker, range)?.any {
+    let whole = contents(conn, booker, range)?;
+    if !whole.any {
         return Ok(());
     }
     for stretch in unbooked(conn, booker.device.id, range)? {
-        let contents = contents(conn, booker, stretch)?;
+        // The usual acknowledgement is all new.
+        let contents = if stretch == range { whole } else { contents(conn, booker, stretch)? };
         if contents.any {
             insert(conn, booker, stretch, at, contents.high)?;
         }
@@ -126,7 +129,13 @@ fn unbooked(conn: &Connection, device: DeviceId, (from, to): (Seq, Seq)) -> Outc
     Ok(stretches)
 }
 
-fn insert(conn: &Connection, booker: &Booker, (from, to): (Seq, Seq), at: Millis, exact: bool) -> Outcome<()> {
+fn insert(
+    conn: &Connection,
+    booker: &Booker,
+    (from, to): (Seq, Seq),
+    at: Millis,
+    exact: bool,
+) -> Outcome<()> {
     let id = booker.device.id.0;
     let sql = "SELECT to_seq, at FROM ack WHERE device = ?1 AND to_seq <= ?2 ORDER BY to_seq DESC LIMIT 1";
     let before: Option<(Seq, Millis)> =
@@ -136,7 +145,8 @@ fn insert(conn: &Connection, booker: &Booker, (from, to): (Seq, Seq), at: Millis
         && started.div_euclid(MINUTE) == at.div_euclid(MINUTE)
         && !contents(conn, booker, (end, from))?.any
     {
-        conn.prepare_cached("UPDATE ack SET to_seq = ?3 WHERE device = ?1 AND to_seq = ?2")?.execute((id, end, to))?;
+        conn.prepare_cached("UPDATE ack SET to_seq = ?3 WHERE device = ?1 AND to_seq = ?2")?
+            .execute((id, end, to))?;
         return Ok(());
     }
     let sql = "INSERT INTO ack (device, from_seq, to_seq, at) VALUES (?1, ?2, ?3, ?4)";

@@ -42,7 +42,10 @@ fn sync(path: &Path) -> std::io::Result<()> {
 /// Copies the database in `file`, which may be in use, to the new file `to`. The copy carries no boot id, so that a
 /// start from it begins a new epoch even where the file beside it is gone.
 pub(super) fn backup(file: &Path, to: &Path) -> Outcome<()> {
-    let source = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let source = Connection::open_with_flags(
+        file,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
     source.busy_timeout(open::BUSY)?;
     let made = vacuum_into(&source, to).and_then(|()| forget_boot(to));
     if made.is_err() && !matches!(made, Err(Fault::Refused(Error::Conflict(_)))) {
@@ -62,7 +65,10 @@ pub fn backup_from(dir: &Path, to: &Path) -> Result<()> {
 }
 
 fn forget_boot(copy: &Path) -> Outcome<()> {
-    let conn = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let conn = Connection::open_with_flags(
+        copy,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
     conn.pragma_update(None, "journal_mode", "DELETE")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.execute("UPDATE meta SET boot = '', boot_before = ''", [])?;
@@ -98,8 +104,10 @@ pub fn restore(from: &Path, dir: &Path, now: Millis) -> Result<Option<PathBuf>> 
 /// Whether `from` is a whole database that this program can read.
 fn check(from: &Path) -> Result<()> {
     let whole = || -> Outcome<()> {
-        let conn =
-            Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let conn = Connection::open_with_flags(
+            from,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
         let found = migrate::version(&conn)?;
         let known = u32::try_from(migrate::STEPS.len()).unwrap_or(u32::MAX);
         if found > known {

@@ -18,7 +18,8 @@ use crate::{DeviceId, DeviceRecord, Entry, Error, TopicId, UserId};
 /// The device of this name, if there is one.
 pub(super) fn find(view: &View<'_>, user: UserId, name: &str) -> Outcome<Option<DeviceRecord>> {
     let sql = "SELECT id FROM device WHERE user = ?1 AND name = ?2 AND removed_at IS NULL";
-    let id: Option<i64> = view.conn.prepare_cached(sql)?.query_row((user.0, name), |row| row.get(0)).optional()?;
+    let id: Option<i64> =
+        view.conn.prepare_cached(sql)?.query_row((user.0, name), |row| row.get(0)).optional()?;
     id.map(|id| record(view, DeviceId(id))).transpose()
 }
 
@@ -28,7 +29,9 @@ pub(super) fn open(tx: &mut Tx<'_>, user: UserId, name: &str) -> Outcome<DeviceR
         return Ok(known);
     }
     if !is_name(name) {
-        return Err(Error::Conflict(format!("{name:?} cannot name a device: use letters, digits, . _ -")).into());
+        return Err(
+            Error::Conflict(format!("{name:?} cannot name a device: use letters, digits, . _ -")).into()
+        );
     }
     let alive = "SELECT 1 FROM user WHERE id = ?1 AND removed_at IS NULL";
     if !tx.conn.prepare_cached(alive)?.exists([user.0])? {
@@ -60,7 +63,8 @@ pub(super) fn record(view: &View<'_>, id: DeviceId) -> Outcome<DeviceRecord> {
 /// The topics a device takes now.
 pub(super) fn filter(conn: &Connection, id: DeviceId) -> Outcome<Option<Arc<[TopicId]>>> {
     let sql = "SELECT topics FROM filter WHERE device = ?1 ORDER BY from_seq DESC LIMIT 1";
-    let topics: Option<Option<String>> = conn.prepare_cached(sql)?.query_row([id.0], |row| row.get(0)).optional()?;
+    let topics: Option<Option<String>> =
+        conn.prepare_cached(sql)?.query_row([id.0], |row| row.get(0)).optional()?;
     Ok(topics.flatten().map(|text| log::ids(&text).into_iter().map(TopicId).collect()))
 }
 
@@ -68,7 +72,8 @@ pub(super) fn filter(conn: &Connection, id: DeviceId) -> Outcome<Option<Arc<[Top
 fn first_start(view: &View<'_>, user: UserId) -> Outcome<Seq> {
     let ledger = Ledger::load(view.conn, user)?;
     let mut oldest = None;
-    let waits = "SELECT 1 FROM message WHERE seq = ?1 AND superseded_by IS NULL AND ifnull(expires_at > ?2, 1)";
+    let waits =
+        "SELECT 1 FROM message WHERE seq = ?1 AND superseded_by IS NULL AND ifnull(expires_at > ?2, 1)";
     Owed::kept(view.conn, user)?.walk(view.conn, (0, owed::END), |item| {
         let waits = view.conn.prepare_cached(waits)?.exists((item.seq, view.now))?
             && !owed::is_withdrawn(view.conn, user, item.seq)?
@@ -96,11 +101,13 @@ pub(super) fn set_filter(tx: &mut Tx<'_>, id: DeviceId, topics: Option<&[String]
     record(&tx.view(), id)
 }
 
+/// Id, name, person, last sign of life, position.
+type Row = (i64, String, String, Option<Millis>, Option<Seq>);
+
 /// Devices of one person, or all.
 pub(super) fn list(view: &View<'_>, user: Option<UserId>) -> Outcome<Vec<Device>> {
     let sql = "SELECT d.id, d.name, u.name, d.last_seen_at, d.position FROM device d JOIN user u ON u.id = d.user \
                WHERE d.removed_at IS NULL AND (?1 IS NULL OR d.user = ?1) ORDER BY u.name, d.name";
-    type Row = (i64, String, String, Option<Millis>, Option<Seq>);
     let mut sql = view.conn.prepare_cached(sql)?;
     let rows = sql.query_map([user.map(|user| user.0)], |row| {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))

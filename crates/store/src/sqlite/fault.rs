@@ -57,7 +57,9 @@ impl Trouble {
         let Some(code) = error.sqlite_error().map(|e| e.extended_code) else {
             // A value of a wrong type or missing: the file does not hold what this program wrote.
             return match error {
-                rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..) => Self::Damage(text),
+                rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..) => {
+                    Self::Damage(text)
+                }
                 _ => Self::Passing(text),
             };
         };
@@ -87,7 +89,13 @@ mod tests {
 
     #[test]
     fn each_failure_is_told_apart() {
-        for passing in [ffi::SQLITE_FULL, ffi::SQLITE_READONLY, ffi::SQLITE_CANTOPEN, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_BUSY] {
+        for passing in [
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_READONLY,
+            ffi::SQLITE_CANTOPEN,
+            ffi::SQLITE_IOERR_WRITE,
+            ffi::SQLITE_BUSY,
+        ] {
             assert!(matches!(Trouble::of(&sqlite(passing)).error(), Error::Unavailable(_)), "{passing}");
         }
         for poison in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC] {

@@ -17,8 +17,10 @@ pub(super) fn add(tx: &mut Tx<'_>, code: &SecretHash, order: &JoinOrder) -> Outc
     for topic in &order.topics {
         topic_id(tx.conn, topic)?;
     }
-    let topics = serde_json::to_string(&order.topics).map_err(|error| Error::Unavailable(error.to_string()))?;
-    let sql = "INSERT OR REPLACE INTO invite (hash, user, admin, topics, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let topics =
+        serde_json::to_string(&order.topics).map_err(|error| Error::Unavailable(error.to_string()))?;
+    let sql =
+        "INSERT OR REPLACE INTO invite (hash, user, admin, topics, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)";
     let admin = order.role == Role::Admin;
     tx.conn.prepare_cached(sql)?.execute((code, &order.user, admin, topics, order.expires_at))?;
     Ok(())

@@ -19,7 +19,8 @@ pub(super) struct Device {
 
 impl Device {
     pub(super) fn load(conn: &Connection, id: DeviceId, name: String) -> Outcome<Self> {
-        let mut sql = conn.prepare_cached("SELECT from_seq, topics FROM filter WHERE device = ?1 ORDER BY from_seq")?;
+        let mut sql =
+            conn.prepare_cached("SELECT from_seq, topics FROM filter WHERE device = ?1 ORDER BY from_seq")?;
         let filters = sql.query_map([id.0], |row| {
             let topics: Option<String> = row.get(1)?;
             Ok((row.get(0)?, topics.map(|text| log::ids(&text))))
@@ -54,18 +55,27 @@ impl Ledger {
         let mut sql = conn.prepare_cached("SELECT id, name FROM device WHERE user = ?1 ORDER BY id")?;
         let rows = sql.query_map([user.0], |row| Ok((DeviceId(row.get(0)?), row.get(1)?)))?;
         let rows = rows.collect::<Result<Vec<_>, _>>()?;
-        let devices = rows.into_iter().map(|(id, name)| Device::load(conn, id, name)).collect::<Outcome<_>>()?;
+        let devices =
+            rows.into_iter().map(|(id, name)| Device::load(conn, id, name)).collect::<Outcome<_>>()?;
         Ok(Self { user, devices })
     }
 
     /// The device that stored it first, the earliest booked if two did at once.
     pub(super) fn received(&self, conn: &Connection, item: Item) -> Outcome<Option<Has<'_>>> {
-        self.first(conn, item, "SELECT from_seq, at FROM ack WHERE device = ?1 AND to_seq >= ?2 ORDER BY to_seq LIMIT 1")
+        self.first(
+            conn,
+            item,
+            "SELECT from_seq, at FROM ack WHERE device = ?1 AND to_seq >= ?2 ORDER BY to_seq LIMIT 1",
+        )
     }
 
     /// The device it was first handed to without a cursor.
     pub(super) fn sent(&self, conn: &Connection, item: Item) -> Outcome<Option<Has<'_>>> {
-        self.first(conn, item, "SELECT from_seq, at FROM claim WHERE device = ?1 AND to_seq >= ?2 ORDER BY to_seq LIMIT 1")
+        self.first(
+            conn,
+            item,
+            "SELECT from_seq, at FROM claim WHERE device = ?1 AND to_seq >= ?2 ORDER BY to_seq LIMIT 1",
+        )
     }
 
     fn first(&self, conn: &Connection, item: Item, sql: &str) -> Outcome<Option<Has<'_>>> {
@@ -87,6 +97,7 @@ impl Ledger {
     /// Whether the person has it: a device stored it, or they read it anywhere.
     pub(super) fn has(&self, conn: &Connection, item: Item) -> Outcome<bool> {
         let read = "SELECT 1 FROM press WHERE seq = ?1 AND user = ?2 AND read_at IS NOT NULL";
-        Ok(self.received(conn, item)?.is_some() || conn.prepare_cached(read)?.exists((item.seq, self.user.0))?)
+        Ok(self.received(conn, item)?.is_some()
+            || conn.prepare_cached(read)?.exists((item.seq, self.user.0))?)
     }
 }

@@ -45,7 +45,9 @@ pub(super) fn insert(conn: &Connection, seq: Seq, at: Millis, entry: &Entry) -> 
         Entry::SessionEnded { session } => {
             sql.execute((seq, at, SESSION_ENDED, none, none, none, none, session.as_slice()))?
         }
-        Entry::UserRemoved { user } => sql.execute((seq, at, USER_REMOVED, user.0, none, none, none, none))?,
+        Entry::UserRemoved { user } => {
+            sql.execute((seq, at, USER_REMOVED, user.0, none, none, none, none))?
+        }
         Entry::AccountsChanged => sql.execute((seq, at, ACCOUNTS_CHANGED, none, none, none, none, none))?,
     };
     Ok(())
@@ -110,7 +112,8 @@ pub(super) fn read(view: &View<'_>, after: Seq, limit: usize) -> Outcome<Vec<Log
         Ok(LogEntry { seq: found.seq, at, entry })
     })?;
     let mut found = messages.collect::<Result<Vec<_>, _>>()?;
-    let mut others = view.conn.prepare_cached("SELECT * FROM entry WHERE seq > ?1 AND seq <= ?2 ORDER BY seq")?;
+    let mut others =
+        view.conn.prepare_cached("SELECT * FROM entry WHERE seq > ?1 AND seq <= ?2 ORDER BY seq")?;
     for other in others.query_map((after, last), |row| entry(row, view))? {
         found.push(other?);
     }

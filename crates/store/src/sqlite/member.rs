@@ -60,14 +60,18 @@ pub(super) fn end(tx: &mut Tx<'_>, topic: TopicId, user: UserId) -> Outcome<()> 
 
 /// Everybody who is a member of a topic now.
 pub(super) fn of_topic(tx: &Tx<'_>, topic: TopicId) -> Outcome<Vec<UserId>> {
-    let mut sql = tx.conn.prepare_cached("SELECT user FROM member WHERE topic = ?1 AND to_seq IS NULL ORDER BY user")?;
+    let mut sql = tx
+        .conn
+        .prepare_cached("SELECT user FROM member WHERE topic = ?1 AND to_seq IS NULL ORDER BY user")?;
     let rows = sql.query_map([topic.0], |row| Ok(UserId(row.get(0)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Everything a person is a member of now.
 pub(super) fn of_user(tx: &Tx<'_>, user: UserId) -> Outcome<Vec<TopicId>> {
-    let mut sql = tx.conn.prepare_cached("SELECT topic FROM member WHERE user = ?1 AND to_seq IS NULL ORDER BY topic")?;
+    let mut sql = tx
+        .conn
+        .prepare_cached("SELECT topic FROM member WHERE user = ?1 AND to_seq IS NULL ORDER BY topic")?;
     let rows = sql.query_map([user.0], |row| Ok(TopicId(row.get(0)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -31,7 +31,8 @@ fn is_text(format: &Format) -> bool {
 
 /// The extras column of a new message.
 pub(super) fn extras(new: &NewMessage) -> Option<String> {
-    let plain = new.format == Format::Text && new.tags.is_empty() && new.click.is_none() && new.actions.is_empty();
+    let plain =
+        new.format == Format::Text && new.tags.is_empty() && new.click.is_none() && new.actions.is_empty();
     let extras = || Extras {
         format: new.format,
         tags: new.tags.clone(),

@@ -55,7 +55,8 @@ fn copy_aside(conn: &Connection, file: &Path, version: u32) -> Outcome<()> {
     let copy = Path::new(&name);
     // A copy left by an interrupted migration is of the same version: make it again from the file itself.
     if copy.exists() {
-        std::fs::remove_file(copy).map_err(|error| Error::Unavailable(format!("{}: {error}", copy.display())))?;
+        std::fs::remove_file(copy)
+            .map_err(|error| Error::Unavailable(format!("{}: {error}", copy.display())))?;
     }
     super::copy::vacuum_into(conn, copy).map_err(|fault| match fault {
         super::fault::Fault::Broken(error) => Trouble::of(&error).error().into(),
@@ -82,13 +83,20 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let (file, mut conn) = open(dir.path());
             migrate(&mut conn, &file, &steps[..from]).unwrap();
-            conn.execute("INSERT INTO user (name, display_name, admin, created_at) VALUES ('ann', 'Ann', 1, 5)", []).unwrap();
+            conn.execute(
+                "INSERT INTO user (name, display_name, admin, created_at) VALUES ('ann', 'Ann', 1, 5)",
+                [],
+            )
+            .unwrap();
             migrate(&mut conn, &file, &steps).unwrap();
             assert_eq!(version(&conn).unwrap() as usize, steps.len());
             assert_eq!(conn.query_row("SELECT x FROM later", [], |r| r.get::<_, i64>(0)).unwrap(), 7);
             let copy = Connection::open(dir.path().join(format!("t.db.v{from}"))).unwrap();
             assert_eq!(version(&copy).unwrap() as usize, from);
-            assert_eq!(copy.query_row("SELECT name FROM user", [], |r| r.get::<_, String>(0)).unwrap(), "ann");
+            assert_eq!(
+                copy.query_row("SELECT name FROM user", [], |r| r.get::<_, String>(0)).unwrap(),
+                "ann"
+            );
         }
     }
 

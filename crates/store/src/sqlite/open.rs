@@ -164,7 +164,8 @@ pub(super) fn mark_boot(conn: &Connection, dir: &Path) -> Outcome<()> {
 }
 
 fn identity(conn: &Connection) -> Outcome<Identity> {
-    let sql = "SELECT instance, epoch, max(direct_pruned, (SELECT ifnull(max(pruned), 0) FROM topic)) FROM meta";
+    let sql =
+        "SELECT instance, epoch, max(direct_pruned, (SELECT ifnull(max(pruned), 0) FROM topic)) FROM meta";
     let (instance, epoch, pruned): (String, String, Seq) =
         conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let epoch = epoch.parse().map_err(|_| Error::Damaged("its epoch is not one".into()))?;

@@ -57,7 +57,11 @@ impl Owed {
     fn load(conn: &Connection, user: UserId, sql: &str, direct_from: Seq) -> Outcome<Self> {
         let mut sql = conn.prepare_cached(sql)?;
         let rows = sql.query_map([user.0], |row| {
-            Ok(Interval { topic: row.get(0)?, from: row.get(1)?, to: row.get::<_, Option<Seq>>(2)?.unwrap_or(END) })
+            Ok(Interval {
+                topic: row.get(0)?,
+                from: row.get(1)?,
+                to: row.get::<_, Option<Seq>>(2)?.unwrap_or(END),
+            })
         })?;
         Ok(Self { user, intervals: rows.collect::<Result<_, _>>()?, direct_from })
     }

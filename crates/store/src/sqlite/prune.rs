@@ -7,13 +7,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter, types::Value};
 use tocsin_protocol::{Millis, Seq};
 
-use super::{
-    DAY,
-    fault::Outcome,
-    ledger::Ledger,
-    message, owed, receipt,
-    tx::Tx,
-};
+use super::{DAY, fault::Outcome, ledger::Ledger, message, owed, receipt, tx::Tx};
 use crate::Pruned;
 
 /// Rows per call and kind: some tens of milliseconds.
@@ -83,11 +77,18 @@ fn next(conn: &Connection, shelf: &Shelf) -> Outcome<Option<(Seq, Millis)>> {
     let seq: Option<Seq> =
         conn.prepare_cached(sql)?.query_row((shelf.topic, shelf.pruned), |row| row.get(0)).optional()?;
     let Some(seq) = seq else { return Ok(None) };
-    let at = conn.prepare_cached("SELECT at FROM message WHERE seq = ?1")?.query_row([seq], |row| row.get(0))?;
+    let at =
+        conn.prepare_cached("SELECT at FROM message WHERE seq = ?1")?.query_row([seq], |row| row.get(0))?;
     Ok(Some((seq, at)))
 }
 
-fn prune_one(tx: &mut Tx<'_>, shelf: &mut Shelf, seq: Seq, room: &mut Room, pruned: &mut Pruned) -> Outcome<()> {
+fn prune_one(
+    tx: &mut Tx<'_>,
+    shelf: &mut Shelf,
+    seq: Seq,
+    room: &mut Room,
+    pruned: &mut Pruned,
+) -> Outcome<()> {
     take_body(tx.conn, seq, tx.now)?;
     shelf.pruned = seq;
     match shelf.topic {
@@ -115,8 +116,10 @@ fn prune_one(tx: &mut Tx<'_>, shelf: &mut Shelf, seq: Seq, room: &mut Room, prun
 /// while after a deletion it merges it with its neighbours, so that what is left of many messages meets in one page.
 fn take_body(conn: &Connection, seq: Seq, now: Millis) -> Outcome<()> {
     let mut select = conn.prepare_cached("SELECT * FROM message WHERE seq = ?1")?;
-    let columns: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
-    let row = select.query_row([seq], |row| (0..columns.len()).map(|place| row.get(place)).collect::<Result<Vec<Value>, _>>())?;
+    let columns: Vec<String> = select.column_names().map(str::to_owned).collect();
+    let row = select.query_row([seq], |row| {
+        (0..columns.len()).map(|place| row.get(place)).collect::<Result<Vec<Value>, _>>()
+    })?;
     let row = columns.iter().zip(row).map(|(column, value)| match column.as_str() {
         "body" => Value::Text(String::new()),
         "extras" => Value::Null,

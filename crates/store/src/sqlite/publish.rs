@@ -8,13 +8,10 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _};
 use tocsin_protocol::{Cursor, Message, MessageId, Millis, Published, Seq};
 
-use super::{
-    fault::Outcome,
-    log, message,
-    thread,
-    tx::Tx,
+use super::{fault::Outcome, log, message, thread, tx::Tx};
+use crate::{
+    Address, Authority, Entry, Error, LogEntry, NewMessage, Publication, StoredMessage, TopicId, UserId,
 };
-use crate::{Address, Authority, Entry, Error, LogEntry, NewMessage, Publication, StoredMessage, TopicId, UserId};
 
 /// Told to the sender when nobody is addressed: not an error, members may still be added.
 const NOBODY: &str = "the topic has no members, so nobody gets this message";
@@ -50,8 +47,8 @@ pub(super) fn publish(tx: &mut Tx<'_>, new: &NewMessage) -> Outcome<Publication>
     };
     insert(tx.conn, seq, &message, &address, new)?;
     tx.head = seq;
-    let stored = StoredMessage { message, address };
-    tx.appended.push(LogEntry { seq, at: tx.now, entry: Entry::Message(Some(Arc::new(stored.clone()))) });
+    let stored = Arc::new(StoredMessage { message, address });
+    tx.appended.push(LogEntry { seq, at: tx.now, entry: Entry::Message(Some(Arc::clone(&stored))) });
     if let Some(older) = &older {
         thread::supersede(tx, older, &stored)?;
     }
@@ -123,7 +120,13 @@ fn address(tx: &mut Tx<'_>, new: &NewMessage) -> Outcome<(Address, u64)> {
     Ok((Address::People(people.into()), audience))
 }
 
-fn insert(conn: &Connection, seq: Seq, message: &Message, address: &Address, new: &NewMessage) -> Outcome<()> {
+fn insert(
+    conn: &Connection,
+    seq: Seq,
+    message: &Message,
+    address: &Address,
+    new: &NewMessage,
+) -> Outcome<()> {
     let sql = "INSERT INTO message (seq, id, at, topic, people, token, user, sender, title, body, extras, priority, \
                key, thread, supersedes, resolved, expires_at) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";

@@ -8,7 +8,12 @@ use std::sync::{
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Shared, fault::{Outcome, Trouble}, open, view::View};
+use super::{
+    Shared,
+    fault::{Outcome, Trouble},
+    open,
+    view::View,
+};
 use crate::{Error, Result};
 
 /// At most this many: reads are short, and each costs half a megabyte of cache.
@@ -67,7 +72,10 @@ impl Readers {
         if self.pool.idle.load(Ordering::Acquire) > 0 {
             return Ok(());
         }
-        let room = self.pool.alive.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < MOST).then_some(n + 1));
+        let room = self
+            .pool
+            .alive
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < MOST).then_some(n + 1));
         let Ok(others) = room else { return Ok(()) };
         let (pool, shared) = (Arc::clone(&self.pool), Arc::clone(&self.shared));
         let thread = std::thread::Builder::new().name("store-reader".into()).stack_size(STACK);

@@ -55,9 +55,16 @@ pub(super) fn sees_whole(viewer: Viewer, found: &Found) -> bool {
 }
 
 /// What a person pressed.
-pub(super) fn pressed(conn: &Connection, user: UserId, seq: Seq) -> Outcome<(Option<Millis>, Option<Millis>)> {
+pub(super) fn pressed(
+    conn: &Connection,
+    user: UserId,
+    seq: Seq,
+) -> Outcome<(Option<Millis>, Option<Millis>)> {
     let sql = "SELECT read_at, acknowledged_at FROM press WHERE seq = ?1 AND user = ?2";
-    let row = conn.prepare_cached(sql)?.query_row((seq, user.0), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let row = conn
+        .prepare_cached(sql)?
+        .query_row((seq, user.0), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
     Ok(row.unwrap_or_default())
 }
 
@@ -65,7 +72,8 @@ fn person(view: &View<'_>, user: UserId, found: &Found) -> Outcome<PersonReceipt
     let conn = view.conn;
     let item = Item { seq: found.seq, topic: found.topic() };
     let sql = "SELECT name, display_name FROM user WHERE id = ?1";
-    let (name, display_name) = conn.prepare_cached(sql)?.query_row([user.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (name, display_name) =
+        conn.prepare_cached(sql)?.query_row([user.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let ledger = Ledger::load(conn, user)?;
     let withdrawn = withdrawal(conn, user, found.seq)?;
     // What was withdrawn was not received; an acknowledgement that came too late changes nothing.

@@ -56,7 +56,12 @@ fn messages(
 }
 
 /// The message, if this device is to get it.
-pub(super) fn deliverable(view: &View<'_>, user: UserId, device: &Device, item: Item) -> Outcome<Option<Message>> {
+pub(super) fn deliverable(
+    view: &View<'_>,
+    user: UserId,
+    device: &Device,
+    item: Item,
+) -> Outcome<Option<Message>> {
     if !device.takes(item) || owed::is_withdrawn(view.conn, user, item.seq)? {
         return Ok(None);
     }
@@ -64,7 +69,12 @@ pub(super) fn deliverable(view: &View<'_>, user: UserId, device: &Device, item: 
     Ok(found.map(|found| found.marked(view.now)))
 }
 
-fn states(view: &View<'_>, user: UserId, (after, upto): (Seq, Seq), wanted: usize) -> Outcome<Vec<StateChange>> {
+fn states(
+    view: &View<'_>,
+    user: UserId,
+    (after, upto): (Seq, Seq),
+    wanted: usize,
+) -> Outcome<Vec<StateChange>> {
     let sql = "SELECT seq, c, d, data FROM entry WHERE kind = 5 AND a = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4";
     let mut sql = view.conn.prepare_cached(sql)?;
     let rows = sql.query_map((user.0, after, upto, wanted), |row| log::state(row, row.get("seq")?, view))?;

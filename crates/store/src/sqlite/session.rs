@@ -9,7 +9,8 @@ use crate::{Entry, Error, SecretHash, SessionOrder, SessionRecord, TokenId, User
 
 pub(super) fn add(tx: &mut Tx<'_>, order: &SessionOrder) -> Outcome<()> {
     user::by_id(tx.conn, order.user)?;
-    let sql = "INSERT OR REPLACE INTO session (hash, user, token, idle_ms, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let sql =
+        "INSERT OR REPLACE INTO session (hash, user, token, idle_ms, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)";
     let until = tx.now.saturating_add(order.idle_ms);
     let token = order.token.map(|token| token.0);
     tx.conn.prepare_cached(sql)?.execute((order.secret, order.user.0, token, order.idle_ms, until))?;

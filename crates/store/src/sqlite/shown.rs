@@ -33,7 +33,8 @@ fn step(number: i64) -> i64 {
 pub(super) fn report(tx: &mut Tx<'_>, rows: &[ShownRow]) -> Outcome<()> {
     for row in rows {
         let sql = "SELECT user FROM device WHERE id = ?1 AND removed_at IS NULL";
-        let user: Option<i64> = tx.conn.prepare_cached(sql)?.query_row([row.device.0], |row| row.get(0)).optional()?;
+        let user: Option<i64> =
+            tx.conn.prepare_cached(sql)?.query_row([row.device.0], |row| row.get(0)).optional()?;
         let found = match message::by_id(&tx.view(), row.message) {
             Err(super::fault::Fault::Refused(Error::NotFound(_))) => continue,
             found => found?,
@@ -63,6 +64,9 @@ fn book(conn: &Connection, row: &ShownRow, seq: Seq, at: Millis) -> Outcome<()> 
 pub(super) fn best(conn: &Connection, user: UserId, seq: Seq) -> Outcome<Option<(Shown, Millis)>> {
     let sql = "SELECT s.shown, s.at FROM shown s JOIN device d ON d.id = s.device WHERE s.seq = ?1 AND d.user = ?2 \
                ORDER BY CASE s.shown WHEN 2 THEN 1 ELSE s.shown END DESC, s.at, s.device LIMIT 1";
-    let row = conn.prepare_cached(sql)?.query_row((seq, user.0), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let row = conn
+        .prepare_cached(sql)?
+        .query_row((seq, user.0), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
     Ok(row.map(|(shown, at)| (state(shown), at)))
 }

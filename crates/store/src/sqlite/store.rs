@@ -10,13 +10,13 @@ use tocsin_protocol::{
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    SqliteStore, ack, claim, copy, device, inbox, invite, log, member, open, press, prune, publish, receipt, replay,
-    session, shown, token, topic, upkeep, user,
+    SqliteStore, ack, claim, copy, device, inbox, invite, log, member, open, press, prune, publish, receipt,
+    replay, session, shown, token, topic, upkeep, user,
 };
 use crate::{
-    AckRange, Claim, DeviceId, DeviceRecord, EpochReason, Error, InboxQuery, JoinOrder, Joined, LogEntry, Lost,
-    NewMessage, Press, Principal, Pruned, Publication, Replay, Result, SecretHash, SessionOrder, SessionRecord,
-    ShownRow, Snapshot, Stats, Store, TokenId, TokenOrder, TopicId, UserId, Viewer,
+    AckRange, Claim, DeviceId, DeviceRecord, EpochReason, Error, InboxQuery, JoinOrder, Joined, LogEntry,
+    Lost, NewMessage, Press, Principal, Pruned, Publication, Replay, Result, SecretHash, SessionOrder,
+    SessionRecord, ShownRow, Snapshot, Stats, Store, TokenId, TokenOrder, TopicId, UserId, Viewer,
 };
 
 #[async_trait]

@@ -40,8 +40,9 @@ pub(super) fn older(view: &View<'_>, new: &NewMessage, address: &Address) -> Out
                (?5 IS NULL AND user IS NULL AND token = ?6)) ORDER BY seq DESC LIMIT 1";
     let user = new.sender.user.map(|user| user.0);
     let mut sql = view.conn.prepare_cached(sql)?;
-    let seq: Option<Seq> =
-        sql.query_row((key, topic, people, any_sender, user, new.sender.token.0), |row| row.get(0)).optional()?;
+    let seq: Option<Seq> = sql
+        .query_row((key, topic, people, any_sender, user, new.sender.token.0), |row| row.get(0))
+        .optional()?;
     let found = seq.map(|seq| message::at(view, seq)).transpose()?.flatten();
     Ok(found.map(Older::of))
 }
@@ -56,7 +57,10 @@ fn replaced(view: &View<'_>, new: &NewMessage, id: MessageId) -> Outcome<Older> 
         return Err(Error::NotFound("message").into());
     }
     if let Some((newer, _)) = found.newer {
-        return Err(Error::Conflict(format!("the message was replaced already: {newer} is the newer version")).into());
+        return Err(Error::Conflict(format!(
+            "the message was replaced already: {newer} is the newer version"
+        ))
+        .into());
     }
     Ok(Older::of(found))
 }
@@ -71,14 +75,22 @@ fn same_sender(sender: &Sender, user: Option<UserId>, token: TokenId) -> bool {
 impl Older {
     fn of(found: message::Found) -> Self {
         let message = found.stored.message;
-        Self { seq: found.seq, id: message.id, thread: message.thread, priority: message.priority, resolved: message.resolved }
+        Self {
+            seq: found.seq,
+            id: message.id,
+            thread: message.thread,
+            priority: message.priority,
+            resolved: message.resolved,
+        }
     }
 }
 
 /// Marks the older version and carries its acknowledgements over to the newer one.
 pub(super) fn supersede(tx: &mut Tx<'_>, older: &Older, newer: &StoredMessage) -> Outcome<()> {
     let seq = newer.message.cursor.seq;
-    tx.conn.prepare_cached("UPDATE message SET superseded_by = ?1 WHERE seq = ?2")?.execute((seq, older.seq))?;
+    tx.conn
+        .prepare_cached("UPDATE message SET superseded_by = ?1 WHERE seq = ?2")?
+        .execute((seq, older.seq))?;
     if !rules::carries((older.priority, older.resolved), &newer.message) {
         return Ok(());
     }

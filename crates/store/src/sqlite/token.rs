@@ -7,8 +7,7 @@ use tocsin_protocol::{Millis, Token, TokenKind};
 use super::{
     device,
     fault::Outcome,
-    log,
-    session,
+    log, session,
     tx::{Tx, topic_id, user_id},
     user,
     view::View,
@@ -62,7 +61,8 @@ pub(super) fn add(tx: &mut Tx<'_>, order: &TokenOrder) -> Outcome<Token> {
             new.topics.iter().map(|name| topic_id(tx.conn, name)).collect::<Outcome<Vec<TopicId>>>()?
         }
     };
-    let span = new.expires_in.map(|seconds| Millis::try_from(seconds).unwrap_or(Millis::MAX).saturating_mul(1000));
+    let span =
+        new.expires_in.map(|seconds| Millis::try_from(seconds).unwrap_or(Millis::MAX).saturating_mul(1000));
     let made = Made {
         secret: &order.secret,
         kind: new.kind,
@@ -167,7 +167,9 @@ fn end(tx: &mut Tx<'_>, id: TokenId) -> Outcome<()> {
 /// Revokes all that a person has.
 pub(super) fn revoke_all(tx: &mut Tx<'_>, user: UserId) -> Outcome<()> {
     let ids = {
-        let mut sql = tx.conn.prepare_cached("SELECT id FROM token WHERE user = ?1 AND revoked_at IS NULL ORDER BY id")?;
+        let mut sql = tx
+            .conn
+            .prepare_cached("SELECT id FROM token WHERE user = ?1 AND revoked_at IS NULL ORDER BY id")?;
         let rows = sql.query_map([user.0], |row| Ok(TokenId(row.get(0)?)))?;
         rows.collect::<Result<Vec<_>, _>>()?
     };

@@ -84,7 +84,9 @@ pub(super) fn flush(tx: &Tx<'_>) -> rusqlite::Result<u64> {
     }
     for (device, (at, _)) in touched.devices.iter().filter(|(_, noted)| noted.1) {
         tx.conn
-            .prepare_cached("UPDATE device SET last_seen_at = max(ifnull(last_seen_at, 0), ?2) WHERE id = ?1")?
+            .prepare_cached(
+                "UPDATE device SET last_seen_at = max(ifnull(last_seen_at, 0), ?2) WHERE id = ?1",
+            )?
             .execute((device.0, at))?;
     }
     for (token, (at, _)) in touched.tokens.iter().filter(|(_, noted)| noted.1) {
@@ -93,7 +95,9 @@ pub(super) fn flush(tx: &Tx<'_>) -> rusqlite::Result<u64> {
             .execute((token.0, at))?;
     }
     for (session, until) in &touched.sessions {
-        tx.conn.prepare_cached("UPDATE session SET expires_at = ?1 WHERE hash = ?2")?.execute((until, session))?;
+        tx.conn
+            .prepare_cached("UPDATE session SET expires_at = ?1 WHERE hash = ?2")?
+            .execute((until, session))?;
     }
     Ok(touched.version)
 }

@@ -68,8 +68,10 @@ impl Names {
             return Ok(known.clone());
         }
         let id = topic_id(conn, name)?;
-        let mut members = conn.prepare_cached("SELECT user FROM member WHERE topic = ?1 AND to_seq IS NULL")?;
-        let members = members.query_map([id.0], |row| Ok(UserId(row.get(0)?)))?.collect::<Result<HashSet<_>, _>>()?;
+        let mut members =
+            conn.prepare_cached("SELECT user FROM member WHERE topic = ?1 AND to_seq IS NULL")?;
+        let members =
+            members.query_map([id.0], |row| Ok(UserId(row.get(0)?)))?.collect::<Result<HashSet<_>, _>>()?;
         let known = KnownTopic { id, members: Arc::new(members) };
         self.topics.insert(name.to_owned(), known.clone());
         Ok(known)

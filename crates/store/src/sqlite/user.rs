@@ -45,7 +45,11 @@ pub(super) fn by_id(conn: &Connection, id: UserId) -> Outcome<User> {
 
 pub(super) fn add(tx: &mut Tx<'_>, user: &NewUser) -> Outcome<(UserId, User)> {
     if !is_name(&user.name) {
-        return Err(Error::Conflict(format!("{:?} cannot name a person: use letters, digits, . _ -", user.name)).into());
+        return Err(Error::Conflict(format!(
+            "{:?} cannot name a person: use letters, digits, . _ -",
+            user.name
+        ))
+        .into());
     }
     if user_id(tx.conn, &user.name).is_ok() {
         return Err(Error::Conflict(format!("there is a user named {:?} already", user.name)).into());
@@ -75,7 +79,9 @@ fn not_the_last_admin(conn: &Connection, user: &User) -> Outcome<()> {
     let sql = "SELECT count(*) FROM user WHERE admin AND removed_at IS NULL";
     let admins: i64 = conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
     if user.role == Role::Admin && admins <= 1 {
-        return Err(Error::Conflict(format!("{} is the last admin; make another one first", user.name)).into());
+        return Err(
+            Error::Conflict(format!("{} is the last admin; make another one first", user.name)).into()
+        );
     }
     Ok(())
 }

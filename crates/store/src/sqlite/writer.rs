@@ -41,7 +41,8 @@ impl Writer {
         let (sender, queue) = mpsc::channel(QUEUE);
         let room = Room { shared: Arc::clone(&shared), conn, names: Names::default(), queue, _lock: lock };
         let thread = std::thread::Builder::new().name("store-writer".into()).stack_size(STACK);
-        let thread = thread.spawn(move || room.live()).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let thread =
+            thread.spawn(move || room.live()).map_err(|error| Error::Unavailable(error.to_string()))?;
         Ok(Self { shared, queue: RwLock::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 
@@ -55,7 +56,13 @@ impl Writer {
         let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(closed)?;
         let (reply, answer) = oneshot::channel();
         self.shared.waiting.fetch_add(1, Ordering::Relaxed);
-        let job = Box::new(Work { work, guarded, result: None, reply: Some(reply), shared: Arc::clone(&self.shared) });
+        let job = Box::new(Work {
+            verb: work,
+            guarded,
+            result: None,
+            reply: Some(reply),
+            shared: Arc::clone(&self.shared),
+        });
         queue.send(job).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
@@ -94,7 +101,7 @@ trait Job: Send {
 }
 
 struct Work<T, F> {
-    work: F,
+    verb: F,
     guarded: bool,
     result: Option<Result<T>>,
     reply: Option<oneshot::Sender<Result<T>>>,
@@ -111,7 +118,7 @@ where
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> Ran {
-        match (self.work)(tx) {
+        match (self.verb)(tx) {
             Ok(value) => {
                 self.result = Some(Ok(value));
                 Ran::Done
@@ -177,7 +184,9 @@ impl Room {
                 for job in batch.drain(..) {
                     let mut alone = vec![job];
                     let undone = self.commit(&mut alone).err().map(|trouble| self.shared.note(&trouble));
-                    alone.into_iter().for_each(|job| job.answer(undone.as_ref().map(same)));
+                    for job in alone {
+                        job.answer(undone.as_ref().map(same));
+                    }
                 }
             }
         }
@@ -257,7 +266,7 @@ impl Room {
                 epoch: self.shared.epoch(),
                 head: 0,
                 appended: Vec::new(),
-            stale: false,
+                stale: false,
             };
             touch::flush(&tx)?;
             self.conn.execute_batch("COMMIT")?;

@@ -66,16 +66,23 @@ async fn people(twins: &Twins, in_a: &Plain<'_>, in_b: &Plain<'_>, context: &str
     assert_eq!(a.users().await.unwrap(), users, "{context}");
     for user in users {
         let (id, _) = b.user(&user.name).await.unwrap();
-        assert_eq!(a.unread(id).await.unwrap(), b.unread(id).await.unwrap(), "{context}: unread of {}", user.name);
+        assert_eq!(
+            a.unread(id).await.unwrap(),
+            b.unread(id).await.unwrap(),
+            "{context}: unread of {}",
+            user.name
+        );
         for (unread, unacknowledged) in [(false, false), (true, false), (false, true)] {
             let query = InboxQuery { limit: 100, unread, unacknowledged, ..Default::default() };
-            let (page_a, page_b) = (a.inbox(id, query.clone()).await.unwrap(), b.inbox(id, query).await.unwrap());
+            let (page_a, page_b) =
+                (a.inbox(id, query.clone()).await.unwrap(), b.inbox(id, query).await.unwrap());
             assert_eq!(in_a.text(&page_a), in_b.text(&page_b), "{context}: inbox of {}", user.name);
         }
         let (mut before, mut all) = (None, 0);
         loop {
             let query = InboxQuery { limit: 3, before, ..Default::default() };
-            let (page_a, page_b) = (a.inbox(id, query.clone()).await.unwrap(), b.inbox(id, query).await.unwrap());
+            let (page_a, page_b) =
+                (a.inbox(id, query.clone()).await.unwrap(), b.inbox(id, query).await.unwrap());
             assert_eq!(in_a.text(&page_a), in_b.text(&page_b), "{context}: page of {}", user.name);
             all += page_a.items.len();
             before = page_a.next;
@@ -92,7 +99,8 @@ async fn devices(twins: &Twins, in_a: &Plain<'_>, in_b: &Plain<'_>, context: &st
     let head = *b.head().borrow();
     for device in &twins.devices {
         for (after, limit) in [(0, 1000), (head / 2, 3)] {
-            let replays = (a.replay(*device, after, head, limit).await, b.replay(*device, after, head, limit).await);
+            let replays =
+                (a.replay(*device, after, head, limit).await, b.replay(*device, after, head, limit).await);
             // A removed person's device has no stream.
             let (Ok(in_sqlite), Ok(in_model)) = replays else {
                 assert!(replays.0.is_err() && replays.1.is_err(), "{context}: {replays:?}");
@@ -111,7 +119,8 @@ async fn receipts(twins: &Twins, in_a: &Plain<'_>, in_b: &Plain<'_>, context: &s
     let (a, b) = (twins.sqlite(), &twins.model);
     for (id_a, id_b, seq) in &twins.messages {
         let viewer = Viewer::Admin(None);
-        let (Ok(in_sqlite), in_model) = (a.receipt(viewer, *id_a).await, b.receipt(viewer, *id_b).await) else {
+        let (Ok(in_sqlite), in_model) = (a.receipt(viewer, *id_a).await, b.receipt(viewer, *id_b).await)
+        else {
             assert!(b.receipt(viewer, *id_b).await.is_err(), "{context}: receipt of #{seq}");
             continue;
         };
@@ -121,7 +130,10 @@ async fn receipts(twins: &Twins, in_a: &Plain<'_>, in_b: &Plain<'_>, context: &s
         let (in_sqlite, in_model) = (rounded(in_sqlite, exact), rounded(in_model.unwrap(), exact));
         assert_eq!(in_a.text(&in_sqlite), in_b.text(&in_model), "{context}: receipt of #{seq}");
         let counts = in_sqlite.counts;
-        assert!(counts.received + counts.missing + counts.withdrawn + counts.sent <= counts.owed, "{context}");
+        assert!(
+            counts.received + counts.missing + counts.withdrawn + counts.sent <= counts.owed,
+            "{context}"
+        );
     }
 }
 
@@ -131,7 +143,9 @@ async fn log(twins: &Twins, context: &str) {
     assert_eq!(log_a.len(), log_b.len(), "{context}");
     for (entry_a, entry_b) in log_a.iter().zip(&log_b) {
         let kind = |entry: &tocsin_store::Entry| match entry {
-            tocsin_store::Entry::Message(stored) => format!("message {:?}", stored.as_ref().map(|s| s.address.clone())),
+            tocsin_store::Entry::Message(stored) => {
+                format!("message {:?}", stored.as_ref().map(|s| s.address.clone()))
+            }
             tocsin_store::Entry::State { user, change } => {
                 format!("state {user:?} {:?} {:?}", change.read_at, change.acknowledged_at)
             }

@@ -38,8 +38,17 @@ pub enum Step {
     Ack(Vec<(usize, u64, u64)>),
     Claim(usize, usize),
     UndoClaim(usize),
-    Press { user: usize, message: usize, acknowledge: bool, ago_s: i64 },
-    Show { device: usize, message: usize, shown: Shown },
+    Press {
+        user: usize,
+        message: usize,
+        acknowledge: bool,
+        ago_s: i64,
+    },
+    Show {
+        device: usize,
+        message: usize,
+        shown: Shown,
+    },
     /// Seconds, back too.
     Clock(i64),
     Prune,
@@ -48,7 +57,8 @@ pub enum Step {
 
 fn publish() -> impl Strategy<Value = Step> {
     let to = prop_oneof![3 => (0..TOPICS.len()).prop_map(Ok), 1 => (1..8_u8).prop_map(Err)];
-    let expires = prop_oneof![3 => Just(None), 1 => prop::sample::select(vec![1_i64, 30, 90_000]).prop_map(Some)];
+    let expires =
+        prop_oneof![3 => Just(None), 1 => prop::sample::select(vec![1_i64, 30, 90_000]).prop_map(Some)];
     (
         to,
         1..=5_u8,
@@ -60,7 +70,16 @@ fn publish() -> impl Strategy<Value = Step> {
         0..4_usize,
     )
         .prop_map(|(to, priority, key, replaces, resolved, expires_in_s, idempotency, sender)| {
-            Step::Publish(Publish { to, priority, key, replaces, resolved, expires_in_s, idempotency, sender })
+            Step::Publish(Publish {
+                to,
+                priority,
+                key,
+                replaces,
+                resolved,
+                expires_in_s,
+                idempotency,
+                sender,
+            })
         })
 }
 
@@ -72,7 +91,8 @@ pub fn step() -> impl Strategy<Value = Step> {
     let (user, topic, device) = (0..USERS.len(), 0..TOPICS.len(), 0..6_usize);
     let length = prop_oneof![6 => 0..4_u64, 1 => Just(60_u64)];
     let range = (device.clone(), 0..6_u64, length);
-    let clock = prop::sample::select(vec![1_i64, 2, 5, 10, 20, 61, 3600, 40_000, 200_000, 4_000_000, -3, -90]);
+    let clock =
+        prop::sample::select(vec![1_i64, 2, 5, 10, 20, 61, 3600, 40_000, 200_000, 4_000_000, -3, -90]);
     prop_oneof![
         16 => publish(),
         3 => (topic.clone(), user.clone()).prop_map(|(t, u)| Step::Join(t, u)),

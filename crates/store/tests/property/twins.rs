@@ -3,8 +3,8 @@
 use tempfile::TempDir;
 use tocsin_protocol::{MessageId, NewTopic, NewUser, Role, Seq};
 use tocsin_store::{
-    AckRange, Authority, DeviceId, Error, Idempotency, NewMessage, Press, Pressed, Result, Sender, ShownRow, Store,
-    TokenId, UserId,
+    AckRange, Authority, DeviceId, Error, Idempotency, NewMessage, Press, Pressed, Result, Sender, ShownRow,
+    Store, TokenId, UserId,
     conformance::{DAY, Hand, to_people, to_topic, urgent},
     model::ModelStore,
     sqlite::{Options, SqliteStore},
@@ -51,8 +51,15 @@ impl Twins {
         let hand = Hand::default();
         let dir = tempfile::tempdir().unwrap();
         let model = ModelStore::new(hand.clock(), 7 * DAY, 90 * DAY);
-        let mut twins =
-            Self { sqlite: None, model, dir, hand, messages: Vec::new(), devices: Vec::new(), claims: Vec::new() };
+        let mut twins = Self {
+            sqlite: None,
+            model,
+            dir,
+            hand,
+            messages: Vec::new(),
+            devices: Vec::new(),
+            claims: Vec::new(),
+        };
         twins.open();
         for user in 0..USERS.len() {
             twins.run(&Step::AddUser(user)).await;
@@ -93,14 +100,26 @@ impl Twins {
             Step::Publish(publish) => self.publish(step, publish).await,
             Step::Join(t, u) => {
                 let (a, b) = (self.sqlite(), &self.model);
-                agree(step, a.join_topic(TOPICS[*t], USERS[*u]).await, b.join_topic(TOPICS[*t], USERS[*u]).await);
+                agree(
+                    step,
+                    a.join_topic(TOPICS[*t], USERS[*u]).await,
+                    b.join_topic(TOPICS[*t], USERS[*u]).await,
+                );
             }
             Step::Leave(t, u) => {
                 let (a, b) = (self.sqlite(), &self.model);
-                agree(step, a.leave_topic(TOPICS[*t], USERS[*u]).await, b.leave_topic(TOPICS[*t], USERS[*u]).await);
+                agree(
+                    step,
+                    a.leave_topic(TOPICS[*t], USERS[*u]).await,
+                    b.leave_topic(TOPICS[*t], USERS[*u]).await,
+                );
             }
             Step::RemoveUser(u) => {
-                agree(step, self.sqlite().remove_user(USERS[*u]).await, self.model.remove_user(USERS[*u]).await);
+                agree(
+                    step,
+                    self.sqlite().remove_user(USERS[*u]).await,
+                    self.model.remove_user(USERS[*u]).await,
+                );
             }
             Step::AddUser(u) => {
                 let new = NewUser { name: USERS[*u].into(), display_name: None, role: Role::Member };
@@ -110,11 +129,16 @@ impl Twins {
                 }
             }
             Step::RemoveTopic(t) => {
-                agree(step, self.sqlite().remove_topic(TOPICS[*t]).await, self.model.remove_topic(TOPICS[*t]).await);
+                agree(
+                    step,
+                    self.sqlite().remove_topic(TOPICS[*t]).await,
+                    self.model.remove_topic(TOPICS[*t]).await,
+                );
             }
             Step::AddTopic(t, mask) => {
                 let members = named(&USERS, *mask).into_iter().map(Into::into).collect();
-                let new = NewTopic { name: TOPICS[*t].into(), description: None, retention_days: None, members };
+                let new =
+                    NewTopic { name: TOPICS[*t].into(), description: None, retention_days: None, members };
                 agree(step, self.sqlite().add_topic(new.clone()).await, self.model.add_topic(new).await);
             }
             Step::Clock(seconds) => self.hand.step(seconds * 1000),
@@ -133,7 +157,11 @@ impl Twins {
             Step::Open(u, d) => {
                 let user = self.user(*u).await;
                 let (a, b) = (self.sqlite(), &self.model);
-                let opened = agree(step, a.open_device(user, DEVICES[*d]).await, b.open_device(user, DEVICES[*d]).await);
+                let opened = agree(
+                    step,
+                    a.open_device(user, DEVICES[*d]).await,
+                    b.open_device(user, DEVICES[*d]).await,
+                );
                 if let Some((a, b)) = opened {
                     assert_eq!(a, b);
                     if a.new {
@@ -143,10 +171,14 @@ impl Twins {
             }
             Step::Filter(d, mask) => {
                 let device = self.device(*d);
-                let topics = mask.map(|mask| named(&TOPICS, mask).into_iter().map(String::from).collect::<Vec<_>>());
+                let topics =
+                    mask.map(|mask| named(&TOPICS, mask).into_iter().map(String::from).collect::<Vec<_>>());
                 let (a, b) = (self.sqlite(), &self.model);
-                let set =
-                    agree(step, a.set_filter(device, topics.clone()).await, b.set_filter(device, topics).await);
+                let set = agree(
+                    step,
+                    a.set_filter(device, topics.clone()).await,
+                    b.set_filter(device, topics).await,
+                );
                 if let Some((a, b)) = set {
                     assert_eq!(a, b);
                 }
@@ -168,11 +200,17 @@ impl Twins {
             Step::Claim(d, limit) => {
                 let device = self.device(*d);
                 let (a, b) = (self.sqlite(), &self.model);
-                if let Some((a, b)) = agree(step, a.claim(device, *limit).await, b.claim(device, *limit).await) {
+                if let Some((a, b)) =
+                    agree(step, a.claim(device, *limit).await, b.claim(device, *limit).await)
+                {
                     let seqs = |claim: &tocsin_store::Claim| {
                         claim.messages.iter().map(|message| message.cursor.seq).collect::<Vec<_>>()
                     };
-                    assert_eq!((seqs(&a), a.upto, a.more, a.id), (seqs(&b), b.upto, b.more, b.id), "{step:?}");
+                    assert_eq!(
+                        (seqs(&a), a.upto, a.more, a.id),
+                        (seqs(&b), b.upto, b.more, b.id),
+                        "{step:?}"
+                    );
                     self.claims.push(a.id);
                 }
             }
@@ -193,7 +231,11 @@ impl Twins {
                 let (device, at) = (self.device(*device), self.hand.now());
                 if let Some((a, b, _)) = self.message(*message).copied() {
                     let row = |message| vec![ShownRow { device, message, shown: *shown, at }];
-                    agree(step, self.sqlite().report_shown(row(a)).await, self.model.report_shown(row(b)).await);
+                    agree(
+                        step,
+                        self.sqlite().report_shown(row(a)).await,
+                        self.model.report_shown(row(b)).await,
+                    );
                 }
             }
             other => unreachable!("{other:?}"),
@@ -201,7 +243,7 @@ impl Twins {
     }
 
     async fn sender(&self, n: usize) -> Sender {
-        let (ops, token) = (self.model.topic(TOPICS[0], None).await, TokenId(1 + (n / 2) as i64));
+        let (ops, token) = (self.model.topic(TOPICS[0], None).await, TokenId(if n < 2 { 1 } else { 2 }));
         let sender = |user, name: &str, authority| Sender { token, user, name: name.into(), authority };
         match n {
             0 => sender(None, "admin", Authority::All),
@@ -238,7 +280,13 @@ impl Twins {
             let told = |publication: &tocsin_store::Publication| {
                 let published = &publication.published;
                 let superseded = published.superseded.is_some();
-                (published.seq, published.audience, superseded, published.warning.clone(), publication.repeated)
+                (
+                    published.seq,
+                    published.audience,
+                    superseded,
+                    published.warning.clone(),
+                    publication.repeated,
+                )
             };
             assert_eq!(told(&a), told(&b), "{step:?}");
             if !a.repeated {
