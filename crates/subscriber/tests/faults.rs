@@ -36,8 +36,10 @@ where
 {
     loop {
         let frame = socket.next().await.expect("a frame").unwrap();
-        if let Frame::Text(text) = frame {
-            return serde_json::from_str(&text).unwrap();
+        let Frame::Text(text) = frame else { continue };
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        if value["type"] == "ack" {
+            return value;
         }
     }
 }

@@ -275,6 +275,12 @@ impl Inbox {
         self.shared.reports.notified().await;
     }
 
+    /// Makes every write fail, as on a full disk.
+    #[cfg(test)]
+    pub(crate) async fn forbid_writing(&self, forbid: bool) -> Result<()> {
+        self.run(move |file| file.on_connection(|c| c.pragma_update(None, "query_only", forbid))).await
+    }
+
     /// Runs `work` on the inbox's thread.
     async fn run<T: Send + 'static>(
         &self,

@@ -28,7 +28,7 @@ impl Run {
     pub(super) async fn take(&mut self, first: Item) -> Result<(), Over> {
         let mut gathered = Gathered::default();
         let mut item = Some(first);
-        let mut taken = 0;
+        let (mut taken, mut began) = (0, false);
         while let Some(next) = item.take() {
             taken += 1;
             match next {
@@ -49,7 +49,7 @@ impl Run {
                     gathered.entries.push(Entry::State(change));
                 }
                 Item::Position(cursor) => {
-                    self.stream.positioned(&cursor);
+                    began |= self.stream.positioned(&cursor);
                     gathered.position = Some(cursor);
                 }
                 Item::Alive => {}
@@ -71,7 +71,19 @@ impl Run {
         if !settled.is_empty() {
             self.inbox.settle_reports(settled, true).await.map_err(|_| Over)?;
         }
-        self.commit(gathered).await
+        self.commit(gathered).await?;
+        if began { self.report_the_rest().await } else { Ok(()) }
+    }
+
+    /// A stream began: reports that the one before it took along may not have arrived.
+    async fn report_the_rest(&mut self) -> Result<(), Over> {
+        if self.speaks_frames() {
+            return self.report_shown().await;
+        }
+        if let Some(cursor) = self.stream.acknowledged() {
+            self.ledger.position(cursor.clone());
+        }
+        Ok(())
     }
 
     /// Commit, acknowledge, tell: in this order.

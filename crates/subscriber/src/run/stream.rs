@@ -80,11 +80,13 @@ impl Stream {
         }
     }
 
-    /// A position of the server's: the first is where the stream started.
-    pub fn positioned(&mut self, cursor: &Cursor) {
-        if self.from.is_none() {
+    /// A position of the server's: the first (`true`) is where the stream started.
+    pub fn positioned(&mut self, cursor: &Cursor) -> bool {
+        let first = self.from.is_none();
+        if first {
             self.restarted(cursor);
         }
+        first
     }
 
     /// The stream goes on from another position.

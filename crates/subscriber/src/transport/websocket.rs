@@ -148,13 +148,17 @@ async fn serve(
                     Order::Ack { cursor, shown } => text(&ClientFrame::Ack { cursor, shown })?,
                     Order::Probe => Frame::Ping(Bytes::new()),
                 };
-                match timeout(WRITE, socket.send(frame)).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => return Err(ended(&error)),
-                    Err(_) => return Err(Failure::new(Kind::Ended, Reason::Silent)),
-                }
+                send(socket, frame).await?;
             }
         }
+    }
+}
+
+async fn send(socket: &mut Socket, frame: Frame) -> Result<(), Failure> {
+    match timeout(WRITE, socket.send(frame)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(ended(&error)),
+        Err(_) => Err(Failure::new(Kind::Ended, Reason::Silent)),
     }
 }
 
