@@ -27,7 +27,7 @@ fn main() -> io::Result<()> {
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
         // A copy: the compiler must not read half of a page that is being built again.
-        let copy = out.join(format!("page-{number}"));
+        let copy = out.join(format!("page-{number}")).display().to_string();
         fs::write(&copy, &bytes)?;
         _ = writeln!(table, "    Asset {{ path: {name:?}, tag: \"\\\"{:016x}\\\"\", bytes: include_bytes!({copy:?}) }},", hasher.finish());
     }
