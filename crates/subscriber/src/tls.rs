@@ -24,11 +24,14 @@ use crate::{Error, Result};
 /// SHA-256 of a certificate.
 type Fingerprint = [u8; 32];
 
-/// The configuration for an endpoint with this fingerprint, or with the computer's own roots.
-pub(crate) fn client_config(ca_fingerprint: Option<&str>) -> Result<ClientConfig> {
+/// The configuration for an endpoint with this fingerprint, or with the computer's own roots. Those are read only if
+/// TLS is `spoken`: they cost a resident that talks to its own server 50 ms and a megabyte for nothing.
+pub(crate) fn client_config(ca_fingerprint: Option<&str>, spoken: bool) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match ca_fingerprint {
         Some(text) => Arc::new(Pinned::new(parse(text)?, provider.clone())),
+        // Matches no certificate at all.
+        None if !spoken => Arc::new(Pinned::new([0; 32], provider.clone())),
         None => Arc::new(
             rustls_platform_verifier::Verifier::new(provider.clone())
                 .map_err(|e| Error::Tls(e.to_string()))?,

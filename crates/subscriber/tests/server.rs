@@ -1,4 +1,5 @@
 //! The subscriber against the real server: from publish to receipt, over every transport, through restarts and losses.
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 mod peer;
 mod real;

@@ -1,4 +1,5 @@
 //! Joining by invite over TLS: the CA of the invite and none other.
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 mod peer;
 mod real;

@@ -44,7 +44,7 @@ impl Api {
     /// A client for `endpoint`. Opens no connection yet.
     pub fn new(endpoint: &Endpoint) -> Result<Self> {
         let origin = Origin::parse(&endpoint.origin)?;
-        let tls = tls::client_config(endpoint.ca_fingerprint.as_deref())?;
+        let tls = tls::client_config(endpoint.ca_fingerprint.as_deref(), origin.is_tls())?;
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.clone())
             .user_agent(USER_AGENT)

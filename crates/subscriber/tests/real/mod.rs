@@ -145,10 +145,10 @@ impl Server {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(receipt) => receipt,
-            Err(_) => panic!("{:#?}", self.receipt(id).await),
-        }
+        let Ok(receipt) = tokio::time::timeout(PATIENCE, waiting).await else {
+            panic!("{:#?}", self.receipt(id).await);
+        };
+        receipt
     }
 
     pub async fn invite(&self, user: &str) -> String {
