@@ -6,4 +6,5 @@ mod socket;
 
 mod poll;
 mod sse;
+mod tls;
 mod ws;

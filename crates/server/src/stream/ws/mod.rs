@@ -319,3 +319,21 @@ async fn refuse(mut io: impl AsyncRead + AsyncWrite + Unpin, code: u16, reason: 
     };
     _ = tokio::time::timeout(REFUSAL_WAIT, farewell).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each open WebSocket is one task of this size, whatever it needed to be opened.
+    #[test]
+    fn an_open_websocket_is_small() {
+        let connection = size_of::<Connection<TcpStream>>();
+        assert!(connection <= 640, "{connection}");
+        let task = task_size(upgraded);
+        assert!(task <= 1280, "{task}");
+    }
+
+    fn task_size<F, A, B, C>(_: impl Fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+}
