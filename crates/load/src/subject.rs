@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tocsin_control::{Client, Paths};
+use tocsin_protocol::limits;
 
 use crate::{
     client::http::Http,
@@ -116,7 +117,11 @@ impl Subject {
             let order = json!({ "kind": "client", "name": "bench", "user": name });
             tokens.push(secret(&self.admin("POST", "/v1/tokens", &order).await?)?);
         }
-        self.admin("POST", "/v1/topics", &json!({ "name": "all", "members": names })).await?;
+        let (first, rest) = names.split_at(limits::RECIPIENTS);
+        self.admin("POST", "/v1/topics", &json!({ "name": "all", "members": first })).await?;
+        for name in rest {
+            self.admin("PUT", &format!("/v1/topics/all/members/{name}"), &Value::Null).await?;
+        }
         for (n, members) in names.chunks(PEOPLE / SMALL_TOPICS).enumerate() {
             self.admin("POST", "/v1/topics", &json!({ "name": format!("t{n:03}"), "members": members }))
                 .await?;

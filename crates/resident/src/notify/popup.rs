@@ -248,7 +248,7 @@ mod tests {
             [Urgency::Low, Urgency::Normal, Urgency::Critical]
         );
         assert_eq!(urgency(5, true), Urgency::Low);
-        assert_eq!(popup(serde_json::json!({"resolved": true})).title, "Settled: Disk full");
+        assert_eq!(popup(serde_json::json!({"resolved": true})).title, "Resolved: Disk full");
     }
 
     #[test]

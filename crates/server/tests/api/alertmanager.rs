@@ -30,7 +30,7 @@ async fn firing_then_resolved_is_one_thread() {
     let firing = office.post(&office.sender, HOOK, group("firing", &[alert("a", "firing", "critical"), alert("b", "firing", "info")])).await.is(200);
     assert_eq!(firing["audience"], 2);
     let first = office.get(&office.ann, &format!("/v1/messages/{}", firing["id"].as_str().unwrap())).await.is(200);
-    assert_eq!(first["title"], "[FIRING:2] HighLoad");
+    assert_eq!(first["title"], "HighLoad (2)");
     assert_eq!(first["priority"], 5);
     assert_eq!(first["format"], "markdown");
     assert_eq!(first["actions"], json!([{"type": "acknowledge"}]));

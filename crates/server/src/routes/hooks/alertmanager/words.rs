@@ -15,7 +15,8 @@ const REST_BYTES: usize = 64;
 /// One alert's line, bytes: a summary and a few labels.
 const LINE_BYTES: usize = 512;
 
-/// `[FIRING:2] HighLoad (node-1)`, as people know it from Alertmanager's own mails.
+/// `HighLoad (2): load is high`. Whether it fires or is over is not said here: the message is marked as resolved, and
+/// each reader's language has its own word for that.
 pub fn title(group: &Notification) -> String {
     let named = |labels: &Labels| labels.get("alertname").cloned();
     let name = named(&group.common_labels)
@@ -23,14 +24,13 @@ pub fn title(group: &Notification) -> String {
         .or_else(|| group.alerts.first().and_then(|alert| named(&alert.labels)))
         .unwrap_or_else(|| "Alert".into());
     let summary = group.common_annotations.get("summary").filter(|text| !text.trim().is_empty());
-    let (word, count) = match group.status {
-        Status::Firing => ("FIRING", firing(group)),
-        Status::Resolved => ("RESOLVED", group.alerts.len()),
+    let count = match group.status {
+        Status::Firing => firing(group),
+        Status::Resolved => group.alerts.len(),
     };
-    let head = if count == 1 && group.truncated_alerts == 0 {
-        format!("[{word}] {name}")
-    } else {
-        format!("[{word}:{}] {name}", count as u64 + group.truncated_alerts)
+    let head = match count as u64 + group.truncated_alerts {
+        1 => name,
+        many => format!("{name} ({many})"),
     };
     let title = summary.map_or(head.clone(), |summary| format!("{head}: {}", one_line(summary)));
     clip(&title, TITLE_BYTES)
@@ -168,7 +168,7 @@ mod tests {
         assert!(body.len() <= BODY_BYTES);
         let listed = body.lines().filter(|line| line.starts_with("- ")).count();
         assert!(body.ends_with(&format!("… and {} more", 507 - listed)), "{}", &body[body.len() - 40..]);
-        assert_eq!(title(&group), "[FIRING:507] HighLoad");
+        assert_eq!(title(&group), "HighLoad (507)");
         assert_eq!(priority(&group).get(), 4);
     }
 
@@ -180,7 +180,7 @@ mod tests {
         let common = serde_json::json!({"alertname": "HighLoad", "severity": "critical"});
         let group = group(serde_json::json!({"version": "4", "groupKey": "g", "status": "firing", "externalURL": "javascript:alert(1)",
             "commonLabels": common, "commonAnnotations": {"summary": "load is *high*"}, "alerts": [one]}));
-        assert_eq!(title(&group), "[FIRING] HighLoad: load is *high*");
+        assert_eq!(title(&group), "HighLoad: load is *high*");
         assert!(body(&group).contains("instance=node\\_1"), "{}", body(&group));
         assert_eq!(click(&group).as_deref(), Some("http://prom.example/graph"));
     }
