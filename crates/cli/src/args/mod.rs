@@ -93,15 +93,15 @@ pub struct Server {
 pub enum Command {
     /// Run in the tray: host or join a server, show messages as notifications.
     Tray,
-    /// Run a server without a desktop.
+    #[command(about = "Run a server without a desktop")]
     Serve(Box<serve::Serve>),
     /// Show the configuration that `serve` would use, or what is wrong with it.
     CheckConfig(Box<serve::Serve>),
-    /// Send a message.
+    #[command(about = "Send a message")]
     Send(Box<send::Send>),
     /// Show who received, read and acknowledged a message.
     Receipt(send::Receipt),
-    /// Print messages as they come, or run a command for each.
+    #[command(about = "Print messages as they come, or run a command for each")]
     Watch(Box<watch::Watch>),
     /// Show how things stand: connection, address of the page, log file, problems and their remedies.
     Status,
