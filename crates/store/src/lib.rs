@@ -96,7 +96,8 @@ pub trait Store: Send + Sync + 'static {
     /// What was owed to the device's person after `after` and has been pruned without being received.
     async fn lost(&self, device: DeviceId, after: Seq) -> Result<Lost>;
 
-    /// Books ranges of stored messages, all in one transaction. A range that covers nothing owed writes nothing.
+    /// Books ranges of stored messages, many in one transaction; all are durable when it returns, and after an error
+    /// all may be booked again. A range that covers nothing owed writes nothing.
     async fn acknowledge(&self, ranges: Vec<AckRange>) -> Result<()>;
 
     /// Records what became of showing messages on a device; only forward (pending → suppressed/failed → shown).

@@ -10,8 +10,6 @@
 //! people cost no write. A message that was withdrawn when its person left stays so even if a device acknowledges it
 //! afterwards: the server could not know any more.
 
-use std::collections::HashMap;
-
 use rusqlite::{Connection, OptionalExtension as _};
 use tocsin_protocol::{Millis, Priority, Seq};
 
@@ -23,41 +21,52 @@ use super::{
 };
 use crate::{AckRange, DeviceId, UserId};
 
+/// Ranges booked in one go: about a millisecond.
+pub(super) const TURN: usize = 128;
+/// Devices remembered: as many as connect to one node, at some hundred bytes each.
+const BOOKERS: usize = 16_384;
 /// How exact times of arrival are below priority 4.
 const MINUTE: Millis = 60_000;
 
-/// A device that acknowledges, loaded once per batch.
-struct Booker {
+/// A device that acknowledges, as the writer remembers it between its acknowledgements. Forgotten with everything
+/// else the writer remembers (see [`Names`](super::tx::Names)).
+pub(super) struct Booker {
     device: Device,
-    owed: Owed,
+    user: UserId,
     position: Option<Seq>,
+    /// The end of the last row, and its time.
+    last: Option<(Seq, Millis)>,
 }
 
 /// Books all of them. Ranges of devices that are gone are passed over.
 pub(super) fn acknowledge(tx: &mut Tx<'_>, ranges: &[AckRange]) -> Outcome<()> {
-    let mut bookers: HashMap<DeviceId, Option<Booker>> = HashMap::new();
     for range in ranges {
-        let booker = match bookers.entry(range.device) {
-            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::hash_map::Entry::Vacant(new) => new.insert(load(tx.conn, range.device)?),
-        };
         let to = range.to.min(tx.head);
-        if let Some(booker) = booker
-            && range.from < to
+        if range.from < to
+            && let Some(mut booker) = take(tx, range.device)?
         {
-            book(tx.conn, booker, (range.from, to), range.at)?;
+            book(tx.conn, &mut booker, (range.from, to), range.at)?;
+            if tx.names.bookers.len() < BOOKERS {
+                tx.names.bookers.insert(range.device, booker);
+            }
         }
     }
     Ok(())
 }
 
-fn load(conn: &Connection, id: DeviceId) -> Outcome<Option<Booker>> {
+fn take(tx: &mut Tx<'_>, id: DeviceId) -> Outcome<Option<Booker>> {
+    if let Some(known) = tx.names.bookers.remove(&id) {
+        return Ok(Some(known));
+    }
     let sql = "SELECT user, position FROM device WHERE id = ?1 AND removed_at IS NULL";
     let row: Option<(i64, Option<Seq>)> =
-        conn.prepare_cached(sql)?.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        tx.conn.prepare_cached(sql)?.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let Some((user, position)) = row else { return Ok(None) };
-    let device = Device::load(conn, id, String::new())?;
-    Ok(Some(Booker { device, owed: Owed::all(conn, UserId(user))?, position }))
+    let device = Device::load(tx.conn, id, String::new())?;
+    let sql = "SELECT to_seq, at FROM ack WHERE device = ?1 ORDER BY to_seq DESC LIMIT 1";
+    let last =
+        tx.conn.prepare_cached(sql)?.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(Some(Booker { device, user: UserId(user), position, last }))
 }
 
 /// What of a stretch is owed to a device.
@@ -67,9 +76,22 @@ struct Contents {
     high: bool,
 }
 
-fn contents(conn: &Connection, booker: &Booker, stretch: (Seq, Seq)) -> Outcome<Contents> {
+fn contents(conn: &Connection, booker: &Booker, (from, to): (Seq, Seq)) -> Outcome<Contents> {
     let mut contents = Contents::default();
-    booker.owed.walk(conn, stretch, |item| {
+    if from >= to {
+        return Ok(contents);
+    }
+    if booker.device.takes_all() {
+        // One statement for all topics, from indexes alone but for messages that name the person.
+        let sql = "SELECT max(p) FROM (SELECT max(m.priority) AS p FROM member i CROSS JOIN message m \
+                   ON m.topic = i.topic AND m.seq > max(i.from_seq, ?2) AND m.seq <= min(ifnull(i.to_seq, ?3), ?3) \
+                   WHERE i.user = ?1 AND i.from_seq < ?3 UNION ALL SELECT max(m.priority) FROM recipient r \
+                   CROSS JOIN message m ON m.seq = r.seq WHERE r.user = ?1 AND r.seq > ?2 AND r.seq <= ?3)";
+        let highest: Option<u8> =
+            conn.prepare_cached(sql)?.query_row((booker.user.0, from, to), |row| row.get(0))?;
+        return Ok(Contents { any: highest.is_some(), high: highest >= Some(Priority::HIGH.get()) });
+    }
+    Owed::all(conn, booker.user)?.walk(conn, (from, to), |item| {
         if booker.device.takes(item) {
             contents.any = true;
             contents.high = priority(conn, item)? >= Priority::HIGH.get();
@@ -91,8 +113,10 @@ fn book(conn: &Connection, booker: &mut Booker, range: (Seq, Seq), at: Millis) -
     if !whole.any {
         return Ok(());
     }
-    for stretch in unbooked(conn, booker.device.id, range)? {
-        // The usual acknowledgement is all new.
+    // The usual acknowledgement goes on behind everything that is booked.
+    let behind = booker.last.is_none_or(|(end, _)| end <= range.0);
+    let stretches = if behind { vec![range] } else { unbooked(conn, booker.device.id, range)? };
+    for stretch in stretches {
         let contents = if stretch == range { whole } else { contents(conn, booker, stretch)? };
         if contents.any {
             insert(conn, booker, stretch, at, contents.high)?;
@@ -131,25 +155,38 @@ fn unbooked(conn: &Connection, device: DeviceId, (from, to): (Seq, Seq)) -> Outc
 
 fn insert(
     conn: &Connection,
-    booker: &Booker,
+    booker: &mut Booker,
     (from, to): (Seq, Seq),
     at: Millis,
     exact: bool,
 ) -> Outcome<()> {
     let id = booker.device.id.0;
-    let sql = "SELECT to_seq, at FROM ack WHERE device = ?1 AND to_seq <= ?2 ORDER BY to_seq DESC LIMIT 1";
-    let before: Option<(Seq, Millis)> =
-        conn.prepare_cached(sql)?.query_row((id, from), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    if let Some((end, started)) = before
+    let before = match booker.last {
+        Some(last) if last.0 <= from => Some(last),
+        None => None,
+        Some(_) => {
+            let sql =
+                "SELECT to_seq, at FROM ack WHERE device = ?1 AND to_seq <= ?2 ORDER BY to_seq DESC LIMIT 1";
+            conn.prepare_cached(sql)?
+                .query_row((id, from), |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?
+        }
+    };
+    let mut started = at;
+    if let Some((end, time)) = before
         && !exact
-        && started.div_euclid(MINUTE) == at.div_euclid(MINUTE)
+        && time.div_euclid(MINUTE) == at.div_euclid(MINUTE)
         && !contents(conn, booker, (end, from))?.any
     {
+        started = time;
         conn.prepare_cached("UPDATE ack SET to_seq = ?3 WHERE device = ?1 AND to_seq = ?2")?
             .execute((id, end, to))?;
-        return Ok(());
+    } else {
+        let sql = "INSERT INTO ack (device, from_seq, to_seq, at) VALUES (?1, ?2, ?3, ?4)";
+        conn.prepare_cached(sql)?.execute((id, from, to, at))?;
     }
-    let sql = "INSERT INTO ack (device, from_seq, to_seq, at) VALUES (?1, ?2, ?3, ?4)";
-    conn.prepare_cached(sql)?.execute((id, from, to, at))?;
+    if booker.last.is_none_or(|(end, _)| end <= to) {
+        booker.last = Some((to, started));
+    }
     Ok(())
 }

@@ -94,6 +94,7 @@ pub(super) fn set_filter(tx: &mut Tx<'_>, id: DeviceId, topics: Option<&[String]
         Some(names) => Some(names.iter().map(|name| topic_id(tx.conn, name)).collect::<Outcome<_>>()?),
         None => None,
     };
+    tx.names.forget();
     let seq = tx.append(Entry::Filter { device: id, topics: topics.clone() })?;
     let text = topics.map(|topics| log::ids_text(topics.iter().map(|id| id.0)));
     let sql = "INSERT INTO filter (device, from_seq, topics) VALUES (?1, ?2, ?3)";

@@ -28,6 +28,11 @@ impl Device {
         Ok(Self { id, name, filters: filters.collect::<Result<_, _>>()? })
     }
 
+    /// Whether it never had a filter.
+    pub(super) fn takes_all(&self) -> bool {
+        self.filters.is_empty()
+    }
+
     /// Whether it was to get this message.
     pub(super) fn takes(&self, item: Item) -> bool {
         let filter = self.filters.iter().rev().find(|(from, _)| *from < item.seq);

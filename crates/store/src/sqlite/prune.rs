@@ -24,6 +24,7 @@ struct Shelf {
 
 pub(super) fn prune(tx: &mut Tx<'_>) -> Outcome<Pruned> {
     let mut pruned = Pruned::default();
+    tx.names.forget();
     let mut shelves = shelves(tx)?;
     let mut room = Room { rows: ROWS, pairs: PAIRS };
     for shelf in &mut shelves {

@@ -81,7 +81,12 @@ impl Store for SqliteStore {
     }
 
     async fn acknowledge(&self, ranges: Vec<AckRange>) -> Result<()> {
-        self.write_checked(move |tx| ack::acknowledge(tx, &ranges)).await
+        // In turns, so that a publisher never waits for the acknowledgements of a thousand devices.
+        for turn in ranges.chunks(ack::TURN) {
+            let turn = turn.to_vec();
+            self.write_checked(move |tx| ack::acknowledge(tx, &turn)).await?;
+        }
+        Ok(())
     }
 
     async fn report_shown(&self, rows: Vec<ShownRow>) -> Result<()> {

@@ -8,8 +8,8 @@ use std::{
 use rusqlite::{Connection, OptionalExtension as _};
 use tocsin_protocol::{Epoch, Millis, Seq};
 
-use super::{Shared, fault::Outcome, log, view::View};
-use crate::{Entry, Error, LogEntry, TopicId, UserId};
+use super::{Shared, ack::Booker, fault::Outcome, log, view::View};
+use crate::{DeviceId, Entry, Error, LogEntry, TopicId, UserId};
 
 /// One operation inside the writer's transaction.
 pub(super) struct Tx<'a> {
@@ -48,10 +48,12 @@ pub(super) struct KnownTopic {
     pub(super) members: Arc<HashSet<UserId>>,
 }
 
-/// Names that the writer has looked up. It alone changes them, so it knows when to forget: on every change of people,
-/// topics or members, and when a transaction is undone.
+/// What the writer has looked up. It alone changes those things, so it knows when to forget: on every change of people,
+/// topics, members or filters, when rows are pruned, and when a transaction is undone.
 #[derive(Default)]
 pub(super) struct Names {
+    /// Devices that acknowledge.
+    pub(super) bookers: HashMap<DeviceId, Booker>,
     topics: HashMap<String, KnownTopic>,
     users: HashMap<String, UserId>,
 }
@@ -59,6 +61,7 @@ pub(super) struct Names {
 impl Names {
     /// Forgets everything.
     pub(super) fn forget(&mut self) {
+        self.bookers.clear();
         self.topics.clear();
         self.users.clear();
     }
