@@ -263,7 +263,9 @@ mod tests {
 
     fn held(ranges: &[AckRange]) -> Vec<(u64, u64)> {
         let mut held = Held::default();
-        ranges.iter().for_each(|range| held.add(*range));
+        for range in ranges {
+            held.add(*range);
+        }
         assert_eq!(held.count, held.ranges.values().map(Vec::len).sum::<usize>());
         let mut left: Vec<_> = held.ranges.values().flatten().map(|range| (range.from, range.to)).collect();
         left.sort_unstable();

@@ -65,7 +65,7 @@ impl Stream {
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         match self.feed.poll(&mut cx, true, &mut frames) {
             std::task::Poll::Ready(Event::Frames) => {
-                self.got.extend(frames.iter().filter(|frame| frame.is_message()).map(|frame| frame.seq()))
+                self.got.extend(frames.iter().filter(|frame| frame.is_message()).map(|frame| frame.seq()));
             }
             std::task::Poll::Ready(Event::Time) => {}
             std::task::Poll::Ready(Event::End(ended)) => panic!("{ended:?}"),
@@ -219,7 +219,7 @@ fn owed(stream: &Stream, log: &[tocsin_store::LogEntry]) -> (Vec<Seq>, Vec<Seq>)
                     }
                 }
                 Address::People(people) if people.contains(&stream.user) => {
-                    found.push((entry.seq, None, true))
+                    found.push((entry.seq, None, true));
                 }
                 Address::People(_) => {}
             },

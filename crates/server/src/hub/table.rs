@@ -150,7 +150,7 @@ impl Table {
             }
             Entry::Revoked { token } => self.end_where(|queue| queue.who.token == *token),
             Entry::SessionEnded { session } => {
-                self.end_where(|queue| queue.who.session.as_ref() == Some(session))
+                self.end_where(|queue| queue.who.session.as_ref() == Some(session));
             }
             Entry::UserRemoved { user } => {
                 self.members.values_mut().for_each(|people| _ = people.remove(user));

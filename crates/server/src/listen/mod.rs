@@ -113,7 +113,7 @@ fn greet(
     match tls {
         None => _ = tracker.spawn(connection::plain(socket, address, state, router)),
         Some(acceptor) => {
-            _ = tracker.spawn(connection::encrypted(socket, address, acceptor.clone(), state, router))
+            _ = tracker.spawn(connection::encrypted(socket, address, acceptor.clone(), state, router));
         }
     }
 }

@@ -28,10 +28,7 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
 
 /// Something that must come.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("{what} did not come"),
-    }
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} did not come"))
 }
 
 pub struct Desk {
@@ -156,7 +153,7 @@ impl Desk {
             .await;
     }
 
-    pub async fn head(&self) -> Seq {
+    pub fn head(&self) -> Seq {
         *self.store.head().borrow()
     }
 

@@ -31,10 +31,10 @@ impl Answer {
 pub fn head(method: &str, path: &str, person: Option<&Person>, headers: &[(&str, &str)]) -> String {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n");
     if let Some(person) = person {
-        head += &format!("Authorization: Bearer {}\r\n", person.token);
+        head.push_str(&["Authorization: Bearer ", &person.token, "\r\n"].concat());
     }
     for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
+        head.push_str(&[name, ": ", value, "\r\n"].concat());
     }
     head + "\r\n"
 }

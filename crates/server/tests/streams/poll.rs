@@ -19,7 +19,7 @@ async fn a_cursor_gives_what_comes_after_it_and_acknowledges_what_came_before() 
     let desk = Desk::with(|config| config.streams.page = 2).await;
     let ann = desk.person("ann").await;
     desk.topic("ops", &[&ann]).await;
-    let start = tocsin_protocol::Cursor::new(desk.store.epoch(), desk.head().await);
+    let start = tocsin_protocol::Cursor::new(desk.store.epoch(), desk.head());
     let mut ids = Vec::new();
     for n in 0..3 {
         ids.push(desk.publish("ops", &n.to_string()).await.0);
@@ -45,7 +45,7 @@ async fn nothing_new_is_304_and_still_acknowledges() {
     let desk = Desk::open().await;
     let ann = desk.person("ann").await;
     desk.topic("ops", &[&ann]).await;
-    let start = tocsin_protocol::Cursor::new(desk.store.epoch(), desk.head().await);
+    let start = tocsin_protocol::Cursor::new(desk.store.epoch(), desk.head());
     let (id, _) = desk.publish("ops", "one").await;
     let answer = get(desk.address, &format!("/poll?cursor={start}"), &ann, &[]).await;
     let (etag, poll): (String, Poll) = (answer.header("etag").into(), answer.json());
@@ -105,7 +105,7 @@ async fn a_wait_ends_with_the_message_and_without_one_when_the_server_does() {
     let ann = desk.person("ann").await;
     desk.topic("ops", &[&ann]).await;
     for with_cursor in [false, true] {
-        let cursor = format!("&cursor={}-{}", desk.store.epoch(), desk.head().await);
+        let cursor = format!("&cursor={}-{}", desk.store.epoch(), desk.head());
         let path = format!("/poll?wait=50{}", if with_cursor { &cursor } else { "" });
         let waiting = tokio::spawn({
             let (address, ann, path) = (desk.address, ann.clone(), path.clone());
@@ -119,7 +119,7 @@ async fn a_wait_ends_with_the_message_and_without_one_when_the_server_does() {
     }
     let waiting = tokio::spawn({
         let (address, ann) = (desk.address, ann.clone());
-        let path = format!("/poll?wait=50&cursor={}-{}", desk.store.epoch(), desk.head().await);
+        let path = format!("/poll?wait=50&cursor={}-{}", desk.store.epoch(), desk.head());
         async move { get(address, &path, &ann, &[]).await }
     });
     desk.until_connections(1).await;
@@ -164,7 +164,7 @@ async fn a_reset_comes_with_the_answer() {
 
 #[tokio::test]
 async fn a_client_that_leaves_while_it_waits_leaves_nothing_behind() {
-    let desk = Desk::with(|config| config.streams.poll_wait = Duration::from_secs(3600)).await;
+    let desk = Desk::with(|config| config.streams.poll_wait = Duration::from_hours(1)).await;
     let ann = desk.person("ann").await;
     let mut socket = TcpStream::connect(desk.address).await.unwrap();
     socket.write_all(http::head("GET", "/poll?wait=3600", Some(&ann), &[]).as_bytes()).await.unwrap();

@@ -314,14 +314,14 @@ async fn a_slow_reader_is_cut_off_catches_up_and_holds_nobody_up() {
     const MESSAGES: usize = 300;
     let desk = Desk::with(|config| {
         config.streams.queue_bytes = 64 * 1024;
-        config.streams.write_deadline = Duration::from_secs(60);
+        config.streams.write_deadline = Duration::from_mins(1);
     })
     .await;
     let (slow, fast) = (desk.person("slow").await, desk.person("fast").await);
     desk.topic("ops", &[&slow, &fast]).await;
     let small = TcpSocket::new_v4().unwrap();
     small.set_recv_buffer_size(4096).unwrap();
-    let start = Cursor::new(desk.store.epoch(), desk.head().await);
+    let start = Cursor::new(desk.store.epoch(), desk.head());
     let mut stuck =
         Socket::over(small.connect(desk.address).await.unwrap(), &format!("?cursor={start}"), &slow).await;
     let (mut quick, _) = Socket::resume(desk.address, "", &fast, Some(start.clone())).await;
@@ -414,12 +414,12 @@ async fn a_client_ahead_of_the_log_begins_a_new_life_once() {
     let (ann, bob) = (desk.person("ann").await, desk.person("bob").await);
     let (mut bystander, _) = Socket::resume(desk.address, "", &bob, None).await;
     let epoch = desk.store.epoch();
-    let ahead = Cursor::new(epoch.clone(), desk.head().await + 1000);
+    let ahead = Cursor::new(epoch.clone(), desk.head() + 1000);
     let (mut socket, start) = Socket::resume(desk.address, "", &ann, Some(ahead)).await;
     assert_ne!(start.epoch, epoch);
     assert!(matches!(socket.next().await, ServerFrame::Reset(_)));
     assert_eq!(bystander.close_code().await, close::GOING_AWAY, "its positions mean nothing any more");
-    let again = Cursor::new(start.epoch.clone(), desk.head().await + 1000);
+    let again = Cursor::new(start.epoch.clone(), desk.head() + 1000);
     let (mut socket, second) = Socket::resume(desk.address, "", &ann, Some(again)).await;
     assert_eq!(second.epoch, start.epoch, "not again within the hour");
     assert!(matches!(socket.next().await, ServerFrame::Reset(_)));

@@ -164,7 +164,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         match frame {
             ClientFrame::Heartbeat => {}
             ClientFrame::Resume { .. } => {
-                self.close(Some(close::BAD_FRAME), "resume is the first frame, once")
+                self.close(Some(close::BAD_FRAME), "resume is the first frame, once");
             }
             ClientFrame::Ack { cursor, shown } => {
                 let range = self.ledger.acknowledge(&cursor, (self.state.clock)());
