@@ -120,6 +120,11 @@ impl App {
         screen::screenshot(&self.home, &output(&format!("{name}.png")))
     }
 
+    /// The same, once a window is drawn and rests.
+    pub fn window_picture(&self, name: &str) -> Result<()> {
+        screen::settled_screenshot(&self.home, &output(&format!("{name}.png")))
+    }
+
     /// The end of the resident's log, for messages of failed tests.
     pub fn log(&self) -> String {
         let text = std::fs::read_to_string(self.home.join("resident.log")).unwrap_or_default();

@@ -1,10 +1,16 @@
 //! Eyes and hands on the virtual screen: pictures, clicks, buttons of notifications.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    collections::HashSet,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::Home;
+use crate::{Home, wait_for};
 
 /// Middle of the first icon in the panel's tray, which stands at the left end of the panel.
 const TRAY_ICON: (u16, u16) = (16, 16);
@@ -15,6 +21,38 @@ pub fn screenshot(home: &Home, file: &Path) -> Result<()> {
         fs::create_dir_all(dir)?;
     }
     run(home.command("import", "import")?.args(["-window", "root"]).arg(file))
+}
+
+/// Takes a picture when the screen has come to rest with something on it: two looks in a row see the same, and the
+/// middle has more colours than an empty window.
+pub fn settled_screenshot(home: &Home, file: &Path) -> Result<()> {
+    let mut before = Vec::new();
+    wait_for("the screen to come to rest", PATIENCE, || {
+        let now = pixels(home).ok()?;
+        let rests = now == before && colours(&now) >= DRAWN_COLOURS;
+        before = now;
+        rests.then_some(())
+    })?;
+    screenshot(home, file)
+}
+
+/// Time for a page to load and draw.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A page full of text has grey steps of every tint; an empty window, or one that says "Loading…", has far fewer.
+const DRAWN_COLOURS: usize = 150;
+
+/// The whole screen, three bytes a pixel.
+fn pixels(home: &Home) -> Result<Vec<u8>> {
+    let mut import = home.command("import", "import")?;
+    let output = import.args(["-window", "root", "-depth", "8", "rgb:-"]).stdout(Stdio::piped()).output()?;
+    ensure!(output.status.success(), "import ended with {}", output.status);
+    Ok(output.stdout)
+}
+
+fn colours(pixels: &[u8]) -> usize {
+    // The panel above and the clock in it are left out.
+    let below_panel = pixels.len() / 8;
+    pixels[below_panel..].chunks_exact(3).collect::<HashSet<_>>().len()
 }
 
 /// Clicks the tray icon; button 1 is the left one, 3 the right one.
@@ -48,7 +86,7 @@ pub fn notifications_on_screen(home: &Home) -> Result<usize> {
         let output = home
             .command("dunstctl", "dunstctl")?
             .args(["count", state])
-            .stdout(std::process::Stdio::piped())
+            .stdout(Stdio::piped())
             .output()
             .context("cannot start dunstctl")?;
         sum += String::from_utf8(output.stdout)?.trim().parse::<usize>().context("dunst does not answer")?;
