@@ -48,7 +48,7 @@ fn story(name: &str, acknowledge: &str) -> Result<()> {
     runtime.block_on(async {
         let xpath = format!("//button[normalize-space()='{acknowledge}']");
         let button = window.client.wait().at_most(PATIENCE).for_element(Locator::XPath(&xpath)).await?;
-        app.window_picture(&format!("window-message-{name}"))?;
+        window.picture(&format!("window-message-{name}")).await?;
         button.click().await?;
         anyhow::Ok(())
     })?;
@@ -63,8 +63,9 @@ fn story(name: &str, acknowledge: &str) -> Result<()> {
         let Ok(link) = found else { continue };
         runtime.block_on(link.click())?;
         runtime.block_on(window.client.wait().at_most(PATIENCE).for_element(Locator::Css("main")))?;
-        app.window_picture(&format!("window-{place}-{name}"))?;
+        runtime.block_on(window.picture(&format!("window-{place}-{name}")))?;
     }
+    app.window_picture(&format!("desktop-with-window-{name}"))?;
     closes(&app)
 }
 
