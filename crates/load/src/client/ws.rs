@@ -33,7 +33,10 @@ impl Ws {
             bail!("refused: {}", String::from_utf8_lossy(&buffer));
         }
         buffer.drain(..end);
-        Ok(Self { stream, buffer })
+        let mut ws = Self { stream, buffer };
+        // Without it the server waits a moment for a cursor before it begins.
+        ws.send_text(r#"{"type":"resume"}"#).await?;
+        Ok(ws)
     }
 
     /// The next text frame's payload; pings are answered, a close is an error.
