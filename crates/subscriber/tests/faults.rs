@@ -229,6 +229,28 @@ async fn acknowledged_once_stored_and_shown_reported() {
 }
 
 #[tokio::test]
+async fn a_new_device_says_that_it_has_no_position() {
+    let peer = Peer::start(|call, n| async move {
+        assert_eq!(call.asked.query("cursor").is_some(), n > 0);
+        let mut socket = call.websocket().await;
+        if n == 0 {
+            // As the server does: it waits for a word before it says hello.
+            let first = socket.next().await.unwrap().unwrap().into_text().unwrap();
+            assert_eq!(first.as_str(), r#"{"type":"resume"}"#);
+        }
+        socket.send(hello(3)).await.unwrap();
+        drain(socket).await;
+    })
+    .await;
+    let mut client = Client::start(&peer.origin, quick());
+    assert_eq!(client.until_online().await, Websocket);
+    client.until(|e| matches!(e, Event::CaughtUp { .. }).then_some(())).await;
+    client.handle.reconnect_now();
+    assert_eq!(client.until_online().await, Websocket);
+    assert_eq!(peer.asked("/ws").len(), 2);
+}
+
+#[tokio::test]
 async fn something_else_answers() {
     for case in ["html", "no hello", "not json", "binary"] {
         let peer = Peer::start(move |call, _| async move {

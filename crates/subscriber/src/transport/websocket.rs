@@ -117,6 +117,10 @@ async fn serve(
     items: &mpsc::Sender<Item>,
     orders: &mut mpsc::Receiver<Order>,
 ) -> Result<(), Failure> {
+    if dial.cursor.is_none() {
+        // Without a cursor in the address the server waits for this frame before it says hello.
+        send(socket, text(&ClientFrame::Resume { cursor: None })?).await?;
+    }
     let first = timeout(dial.timings.first_byte, first_frame(socket))
         .await
         .map_err(|_| Failure::nothing_came())??;
