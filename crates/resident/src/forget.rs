@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use crate::{
     autostart::Autostart,
     join::token_name,
+    lan,
     secrets::{Strongbox, VaultError},
     settings::{self, ServerChoice},
 };
@@ -28,22 +29,36 @@ pub struct Forgotten {
 /// read for it, so they must still be there.
 pub async fn forget(paths: &Paths) -> Forgotten {
     let (choices, _) = settings::read(&paths.settings_file());
-    let mut secrets = Ok(Vec::new());
+    let name = match choices.server {
+        ServerChoice::Unset => None,
+        // Also when the LAN is off now: it may have been on.
+        ServerChoice::Host => Some(lan::AUTHORITY.to_owned()),
+        ServerChoice::Join(joined) => Some(token_name(&joined.profile)),
+    };
     // Secrets in a sealed file go with the file.
-    if let ServerChoice::Join(joined) = choices.server
-        && !paths.vault_file().exists()
-    {
-        let name = token_name(&joined.profile);
-        let vault = Strongbox::new(&paths.vault_file()).vault();
-        secrets = match timeout(KEYRING_WAIT, vault.delete(&name)).await {
-            Ok(Ok(())) => Ok(vec![name]),
+    let name = name.filter(|_| !paths.vault_file().exists());
+    let secrets = match name {
+        None => Ok(Vec::new()),
+        Some(name) => match timeout(KEYRING_WAIT, remove(paths, &name)).await {
+            Ok(Ok(found)) => Ok(found.then_some(name).into_iter().collect()),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(VaultError::Locked.to_string()),
-        };
-    }
+        },
+    };
     let autostart = match Autostart::new(paths).filter(Autostart::is_on) {
         Some(entry) => entry.set(false).map(|()| true),
         None => Ok(false),
     };
     Forgotten { secrets, autostart }
+}
+
+/// Whether it was there.
+async fn remove(paths: &Paths, name: &str) -> Result<bool, VaultError> {
+    let vault = Strongbox::new(&paths.vault_file()).vault();
+    match vault.get(name).await {
+        // Without a keyring there is nothing in it.
+        Ok(None) | Err(VaultError::Missing(_)) => Ok(false),
+        Ok(Some(_)) => vault.delete(name).await.map(|()| true),
+        Err(error) => Err(error),
+    }
 }

@@ -22,6 +22,7 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    health,
     join::{device_name, login_name},
     lan,
     link::Link,
@@ -46,7 +47,7 @@ pub async fn run(parts: &Parts, hosting: &Hosting, over: &CancellationToken) {
     if let Err(error) = host(parts, hosting, &store, over).await {
         tracing::error!(%error, "hosting ended");
         parts.desk.raise(ProblemCode::StoreUnwritable, error.to_string());
-        parts.say_offline("reason.server_not_running", &error.to_string(), parts.desk.now());
+        parts.say_offline("reason.server_not_running", &error.to_string());
         over.cancelled().await;
     }
     parts.stop_link().await;
@@ -85,7 +86,7 @@ async fn open_store(parts: &Parts, over: &CancellationToken) -> Option<Arc<dyn S
             _ => parts.desk.raise(ProblemCode::StoreUnwritable, error.to_string()),
         }
         tracing::error!(%error, "the server's data cannot be opened");
-        parts.say_offline("reason.server_not_running", &error.to_string(), parts.desk.now());
+        parts.say_offline("reason.server_not_running", &error.to_string());
         retry.wait(over).await?;
     }
 }
@@ -129,7 +130,8 @@ async fn host(
         let waiting = hosting.lan && lan.is_none();
         tokio::select! {
             () = over.cancelled() => {}
-            () = lan::serve(parts, lan.clone(), hosting.lan_port, state, &end) => {}
+            () = lan::serve(parts, lan.clone(), hosting.lan_port, state.clone(), &end) => {}
+            () = health::watch(&parts.desk, &parts.paths.data, &state) => {}
             identity = lan::identity(parts), if waiting => lan = Some(identity),
         }
         // The stream first: it acknowledges what it has while the server still listens.
@@ -167,11 +169,7 @@ pub async fn bind(parts: &Parts, address: SocketAddr, over: &CancellationToken) 
                 tracing::error!(%error, port, "the server cannot listen");
                 parts.desk.raise(ProblemCode::PortInUse, port.to_string());
                 if address.ip().is_loopback() {
-                    parts.say_offline(
-                        "reason.server_not_running",
-                        &format!("{port}: {error}"),
-                        parts.desk.now(),
-                    );
+                    parts.say_offline("reason.server_not_running", &format!("{port}: {error}"));
                 }
                 retry.wait(over).await?;
             }
@@ -227,7 +225,7 @@ async fn beside(parts: &Parts, server: &Client, status: &Status, over: &Cancella
         Ok(joined) => joined,
         Err(error) => {
             tracing::warn!(%error, "the server beside this resident could not be joined");
-            parts.say_offline("reason.server_not_running", &error.to_string(), parts.desk.now());
+            parts.say_offline("reason.server_not_running", &error.to_string());
             let _ = Retry::default().wait(over).await;
             return;
         }

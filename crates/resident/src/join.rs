@@ -80,7 +80,6 @@ pub async fn run(parts: &Parts, joined: &Joined, over: &CancellationToken) {
 async fn token(parts: &Parts, joined: &Joined) -> Secret {
     const CODES: [ProblemCode; 3] =
         [ProblemCode::KeyringMissing, ProblemCode::KeyringLocked, ProblemCode::KeyringFailed];
-    let since = parts.desk.now();
     'ask: loop {
         // Listening begins before asking, so that an unlock in between is not missed.
         let mut changed = std::pin::pin!(parts.strongbox.changed());
@@ -95,7 +94,7 @@ async fn token(parts: &Parts, joined: &Joined) -> Secret {
                 () = &mut late, if !told => {
                     told = true;
                     parts.desk.raise(ProblemCode::KeyringLocked, None);
-                    parts.say_offline("reason.keyring_locked", "", since);
+                    parts.say_offline("reason.keyring_locked", "");
                 }
                 () = &mut changed, if !has_changed => has_changed = true,
                 // Another vault was chosen: the prompt of the keyring is nobody's concern any more.
@@ -112,7 +111,7 @@ async fn token(parts: &Parts, joined: &Joined) -> Secret {
                 return token;
             }
             Ok(None) => {
-                let reason = parts.desk.locale().t("reason.no_token", &[]);
+                let (reason, since) = (parts.desk.locale().t("reason.no_token", &[]), parts.desk.now());
                 parts.desk.change(|facets| facets.connection = Connection::Refused { since, reason });
                 parts.desk.raise(ProblemCode::TokenRefused, None);
                 None
@@ -120,7 +119,7 @@ async fn token(parts: &Parts, joined: &Joined) -> Secret {
             Err(error) => {
                 tracing::warn!(%error, "the token could not be read");
                 let detail = error.to_string();
-                parts.say_offline(error.reason(), &detail, since);
+                parts.say_offline(error.reason(), &detail);
                 parts.desk.raise(error.problem(), Some(detail).filter(|_| error != VaultError::Locked));
                 Some(error.problem())
             }

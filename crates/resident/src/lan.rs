@@ -23,13 +23,13 @@ use crate::{
 };
 
 /// Name of the authority (certificate and key, PEM) in the vault.
-const AUTHORITY: &str = "server/certificate-authority";
+pub const AUTHORITY: &str = "server/certificate-authority";
 /// How often names and addresses are compared with the certificate: a laptop changes networks, a certificate ages.
 const LOOK: Duration = Duration::from_mins(15);
 
 /// The certificate, as soon as the vault gives or takes its key. Tells what keeps it waiting.
 pub async fn identity(parts: &Parts) -> Identity {
-    loop {
+    'ask: loop {
         let mut changed = std::pin::pin!(parts.strongbox.changed());
         let mut has_changed = false;
         let vault = parts.strongbox.vault();
@@ -38,8 +38,8 @@ pub async fn identity(parts: &Parts) -> Identity {
             tokio::select! {
                 made = &mut making => break made,
                 () = &mut changed, if !has_changed => has_changed = true,
-                // Another vault was chosen: the prompt of the keyring is nobody's concern any more.
-                () = parts.vault_chosen.notified() => break Err((ProblemCode::KeyringLocked, String::new())),
+                // Another vault was chosen (or had been before: asking again is harmless).
+                () = parts.vault_chosen.notified() => continue 'ask,
             }
         };
         match made {
@@ -68,8 +68,9 @@ pub async fn identity(parts: &Parts) -> Identity {
 /// What invites say of it.
 pub fn advertise(config: &mut Config, identity: &Identity, port: u16) {
     config.ca_fingerprint.clone_from(&identity.ca_fingerprint);
-    config.advertised_origin =
-        local_addresses().first().map(|ip| format!("https://{}", SocketAddr::new(*ip, port)));
+    // Without a network there is nobody else to invite, but what was made is the same when there is one.
+    let ip = local_addresses().first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    config.advertised_origin = Some(format!("https://{}", SocketAddr::new(ip, port)));
 }
 
 /// Listens for others until `end`; without a certificate it only waits.

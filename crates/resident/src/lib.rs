@@ -12,6 +12,7 @@ mod autostart;
 mod control;
 mod desk;
 mod forget;
+mod health;
 mod host;
 mod join;
 mod lan;

@@ -4,10 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tocsin_control::Paths;
-use tocsin_protocol::{
-    Millis,
-    control::{Connection, Mode, ProblemCode},
-};
+use tocsin_protocol::control::{Connection, Mode, ProblemCode};
 use tocsin_subscriber::{Endpoint, Inbox, Owner, SystemClock};
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -82,7 +79,7 @@ impl Parts {
             }
             Err(error) => {
                 tracing::error!(%error, "the server cannot be followed");
-                self.say_offline("reason.endpoint", &error.to_string(), self.desk.now());
+                self.say_offline("reason.endpoint", &error.to_string());
             }
         }
     }
@@ -94,10 +91,17 @@ impl Parts {
         }
     }
 
-    /// Says why there is no stream.
-    pub fn say_offline(&self, reason_key: &str, detail: &str, since: Millis) {
+    /// Says why there is no stream; since when stands from the first time.
+    pub fn say_offline(&self, reason_key: &str, detail: &str) {
         let reason = self.desk.locale().t(reason_key, &[("detail", detail)]);
-        self.desk.change(|facets| facets.connection = Connection::Offline { since, reason, retry_at: None });
+        let now = self.desk.now();
+        self.desk.change(|facets| {
+            let since = match facets.connection {
+                Connection::Offline { since, .. } => since,
+                _ => now,
+            };
+            facets.connection = Connection::Offline { since, reason, retry_at: None };
+        });
     }
 }
 

@@ -58,10 +58,19 @@ impl Windows {
         self.starting.lock().unwrap_or_else(PoisonError::into_inner).take().map(|(_, view)| view)
     }
 
+    /// Whether there was a window, and is none now.
+    pub fn was_closed(&self) -> bool {
+        self.lock_file().exists() && !self.is_open()
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.paths.runtime.join("window.lock")
+    }
+
     /// Whether a window holds its lock. Taking it for a moment is harmless: a window that starts in this very moment
     /// asks the resident to open one, and that is what is going on.
     fn is_open(&self) -> bool {
-        let lock = std::fs::File::options().write(true).open(self.paths.runtime.join("window.lock"));
+        let lock = std::fs::File::options().write(true).open(self.lock_file());
         lock.is_ok_and(|file| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
     }
 

@@ -76,10 +76,7 @@ fn a_click_starts_the_window_once() -> Result<()> {
 /// A watcher that takes the name and never answers: the worst panel there is.
 #[test]
 fn a_watcher_that_never_answers_holds_up_nothing() -> Result<()> {
-    let mut desk = Desk::prepared(&[Part::Windows, Part::Notifications], |home| {
-        // Registered before the resident starts; its methods are never answered, since nobody reads the socket.
-        hold_name(home)
-    })?;
+    let mut desk = Desk::prepared(&[Part::Windows, Part::Notifications], hold_name)?;
     desk.host()?;
     desk.wait_online()?;
     desk.publish("still works", 3)?;
@@ -99,7 +96,8 @@ fn a_watcher_that_never_answers_holds_up_nothing() -> Result<()> {
 
 const HOLDER: &str = "holder.pid";
 
-/// A process that owns the watcher's name and answers nothing: GLib's own client, stopped.
+/// A process that owns the watcher's name and answers nothing. No library would let it: it writes the bytes itself and
+/// never reads.
 fn hold_name(home: &mut tocsin_virtual_desktop::Home) -> Result<()> {
     let script = home.join("hold.py");
     fs::write(

@@ -15,6 +15,8 @@ mod unsupported;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
+#[cfg(test)]
+use popup::KEY_OPEN;
 pub use popup::{KEY_ACKNOWLEDGE, KEY_MUTE, KEY_URL, Popup, Urgency, escape};
 pub use presenter::{Ask, Outcome, Presenter, Wishes};
 

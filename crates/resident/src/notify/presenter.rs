@@ -409,3 +409,6 @@ fn circumstances(wishes: &Wishes, now: Millis, on_screen: bool, acknowledged: bo
         acknowledged,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use tocsin_control::{Client, Paths};
 use tocsin_virtual_desktop::{Home, Part, Running, VirtualDesktop, wait_for};
 
 /// Long enough for a debug build on a busy machine; a passing test never waits that long.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A desktop, and a resident on it.
 pub struct Desk {
