@@ -120,3 +120,19 @@ fn a_test_notification_appears() -> Result<()> {
     desk.call("POST", "/native/test-notification", &json!({}))?;
     desk.wait_notification("Test notification").map(drop)
 }
+
+/// When the window is closed for the first time, the person is told that the tray goes on; the second time not.
+#[test]
+fn the_tray_is_explained_once() -> Result<()> {
+    let mut desk = Desk::with(&[Part::Notifications])?;
+    drop(desk.as_window()?);
+    // The client's connection ends when its runtime runs the next time.
+    desk.status()?;
+    desk.wait_notification("goes on in the tray")?;
+    drop(desk.as_window()?);
+    desk.status()?;
+    desk.call("POST", "/native/test-notification", &json!({}))?;
+    desk.wait_notification("Test notification")?;
+    assert_eq!(screen::notifications_on_screen(&desk.home)?, 2);
+    Ok(())
+}

@@ -8,6 +8,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 use anyhow::Result;
 use serde_json::json;
 use support::{Desk, PATIENCE};
+use tocsin_protocol::control::{ResidentEvent, View};
 use tocsin_virtual_desktop::{Part, bus, wait_for};
 
 /// No panel at the start, one that comes late, goes and returns.
@@ -70,6 +71,26 @@ fn a_click_starts_the_window_once() -> Result<()> {
     // The clicks are done in order: when the pause is set, all of them are behind.
     desk.call("POST", "/native/window", &json!({}))?;
     assert_eq!(trace().lines().count(), 1, "{}", trace());
+    Ok(())
+}
+
+/// A window that runs is told what to show instead of being started again, and to end when the resident does.
+#[test]
+fn a_window_that_runs_is_told() -> Result<()> {
+    let desk = Desk::with(&[Part::Windows, Part::Panel])?;
+    desk.wait_no_problem("tray_missing")?;
+    let (_lock, mut events) = desk.as_window()?;
+    wait_for("the item", PATIENCE, || bus::call_tray(&desk.home, "Activate", &["0", "0"]).ok())?;
+    let shown = loop {
+        match desk.next_event(&mut events)? {
+            ResidentEvent::Status(_) => {}
+            other => break other,
+        }
+    };
+    assert!(matches!(shown, ResidentEvent::Show { view: View::Inbox, .. }), "{shown:?}");
+    desk.call("POST", "/native/quit", &json!({}))?;
+    let last = desk.next_event(&mut events)?;
+    assert!(matches!(last, ResidentEvent::Quit), "{last:?}");
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tocsin_control::{Client, Paths};
+use tocsin_protocol::control::ResidentEvent;
 use tocsin_virtual_desktop::{Home, Part, Running, VirtualDesktop, wait_for};
 
 /// Long enough for a debug build on a busy machine; a passing test never waits that long.
@@ -79,6 +80,21 @@ impl Desk {
         let body = (!body.is_null()).then(|| serde_json::to_vec(body)).transpose()?;
         let answer = self.runtime.block_on(self.client.request(method, path, body.map(Into::into)))?;
         Ok((answer.status, serde_json::from_slice(&answer.body).unwrap_or(Value::Null)))
+    }
+
+    /// Listens as a window does: holds its lock and reads events, until what is returned is dropped.
+    pub fn as_window(&self) -> Result<(std::fs::File, tocsin_control::Events)> {
+        let lock = std::fs::File::create(self.paths()?.runtime.join("window.lock"))?;
+        lock.try_lock()?;
+        let mut events = self.runtime.block_on(self.client.events())?;
+        self.runtime.block_on(events.next()).context("no first event")??;
+        Ok((lock, events))
+    }
+
+    /// The next event of a window.
+    pub fn next_event(&self, events: &mut tocsin_control::Events) -> Result<ResidentEvent> {
+        let next = async { tokio::time::timeout(PATIENCE, events.next()).await };
+        Ok(self.runtime.block_on(next)?.context("the stream ended")??)
     }
 
     pub fn status(&self) -> Result<Value> {
