@@ -5,6 +5,7 @@
 pub mod alertmanager;
 pub mod api;
 pub mod browser;
+pub mod proxy;
 pub mod serve;
 pub mod window;
 
@@ -37,6 +38,7 @@ pub struct App {
     pub resident: Running,
     pub desktop: VirtualDesktop,
     pub home: Home,
+    starter: Vec<String>,
     runtime: tokio::runtime::Runtime,
     control: Client,
     dir: tempfile::TempDir,
@@ -45,9 +47,12 @@ pub struct App {
 impl App {
     /// A fresh desktop in this language (`en_US.UTF-8`, `zh_CN.UTF-8`), hosting its own server, online.
     pub fn hosting(language: &str) -> Result<Self> {
+        Self::hosting_with(language, &json!({ "port": free_port(), "lan_port": free_port() }))
+    }
+
+    /// The same with these settings of the server. Tests run side by side: each has its own ports.
+    pub fn hosting_with(language: &str, hosting: &Value) -> Result<Self> {
         let app = Self::start(language)?;
-        // Tests run side by side: each has its own ports.
-        let hosting = json!({ "port": free_port(), "lan_port": free_port() });
         app.native("PATCH", "/native/settings", &json!({ "hosting": hosting }))?;
         app.native("POST", "/native/host", &json!({}))?;
         app.wait_online()?;
@@ -56,6 +61,11 @@ impl App {
 
     /// A fresh desktop with a resident that has not been told what to do.
     pub fn start(language: &str) -> Result<Self> {
+        Self::start_under(language, &[])
+    }
+
+    /// The same, with the resident started by another program (`ip netns exec NAME`).
+    pub fn start_under(language: &str, starter: &[&str]) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("tocsin-app").tempdir()?;
         let mut home = Home::new(dir.path().join("h"))?;
         home.set("LANG", language);
@@ -65,8 +75,9 @@ impl App {
         let desktop = VirtualDesktop::start(&mut home)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let control = Client::resident(&paths(&home)?);
-        let resident = launch(&home)?;
-        let app = Self { resident, desktop, home, runtime, control, dir };
+        let starter: Vec<String> = starter.iter().map(ToString::to_string).collect();
+        let resident = launch(&home, &starter)?;
+        let app = Self { resident, desktop, home, starter, runtime, control, dir };
         wait_for("the resident to answer", PATIENCE, || {
             app.native("GET", "/native/hello", &Value::Null).ok()
         })
@@ -77,7 +88,7 @@ impl App {
     /// Starts the resident again, after it ended or was killed.
     pub fn restart(&mut self) -> Result<()> {
         self.resident.kill();
-        self.resident = launch(&self.home)?;
+        self.resident = launch(&self.home, &self.starter)?;
         wait_for("the resident to answer again", PATIENCE, || {
             self.native("GET", "/native/hello", &Value::Null).ok()
         })?;
@@ -145,8 +156,17 @@ impl App {
     }
 }
 
-fn launch(home: &Home) -> Result<Running> {
-    Running::start("tocsin tray", home.command(program("TOCSIN_BIN"), "resident")?.arg("tray"))
+fn launch(home: &Home, starter: &[String]) -> Result<Running> {
+    let tocsin = program("TOCSIN_BIN");
+    let mut command = match starter.split_first() {
+        Some((first, rest)) => {
+            let mut command = home.command(first, "resident")?;
+            command.args(rest).arg(tocsin);
+            command
+        }
+        None => home.command(tocsin, "resident")?,
+    };
+    Running::start("tocsin tray", command.arg("tray"))
 }
 
 fn paths(home: &Home) -> Result<Paths> {

@@ -37,7 +37,8 @@ impl Window {
     /// Takes a picture of the page as it is now, drawn for this purpose, that the test run keeps.
     pub async fn picture(&self, name: &str) -> Result<()> {
         // What was asked before is on the screen when two frames have been drawn since.
-        let drawn = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done(0)));";
+        let drawn =
+            "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done(0)));";
         self.client.execute_async(drawn, vec![]).await?;
         let file = super::output(&format!("{name}.png"));
         std::fs::create_dir_all(file.parent().context("a directory")?)?;
