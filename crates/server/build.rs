@@ -2,7 +2,9 @@
 //! to build it.
 
 use std::{
-    env, fmt::Write as _, fs,
+    env,
+    fmt::Write as _,
+    fs,
     hash::{DefaultHasher, Hash, Hasher},
     io,
     path::{Path, PathBuf},
@@ -29,7 +31,11 @@ fn main() -> io::Result<()> {
         // A copy: the compiler must not read half of a page that is being built again.
         let copy = out.join(format!("page-{number}")).display().to_string();
         fs::write(&copy, &bytes)?;
-        _ = writeln!(table, "    Asset {{ path: {name:?}, tag: \"\\\"{:016x}\\\"\", bytes: include_bytes!({copy:?}) }},", hasher.finish());
+        _ = writeln!(
+            table,
+            "    Asset {{ path: {name:?}, tag: \"\\\"{:016x}\\\"\", bytes: include_bytes!({copy:?}) }},",
+            hasher.finish()
+        );
     }
     table.push(']');
     fs::write(out.join("page.rs"), table)
@@ -43,7 +49,8 @@ fn collect(root: &Path, folder: &Path, into: &mut Vec<(String, PathBuf)>) -> io:
             collect(root, &path, into)?;
             continue;
         }
-        let name = path.strip_prefix(root).map(|name| name.to_string_lossy().replace('\\', "/")).unwrap_or_default();
+        let name =
+            path.strip_prefix(root).map(|name| name.to_string_lossy().replace('\\', "/")).unwrap_or_default();
         if name != "desktop.html" && path.extension().is_none_or(|kind| kind != "map") {
             into.push((format!("/{name}"), path));
         }

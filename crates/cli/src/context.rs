@@ -51,6 +51,8 @@ pub fn name<'a>(what: &str, name: &'a str) -> Result<&'a str, Failure> {
     if limits::is_name(name) {
         return Ok(name);
     }
-    Err(Failure::usage(format!("{name:?} is no name of a {what}"))
-        .hint(format!("letters, digits and . _ - are possible, at most {}, a letter or digit first", limits::NAME_BYTES)))
+    Err(Failure::usage(format!("{name:?} is no name of a {what}")).hint(format!(
+        "letters, digits and . _ - are possible, at most {}, a letter or digit first",
+        limits::NAME_BYTES
+    )))
 }

@@ -117,8 +117,9 @@ impl From<tocsin_store::Error> for Failure {
         use tocsin_store::Error as E;
         let text = error.to_string();
         match error {
-            E::InUse(_) => Self::new(Exit::Failed, "in_use", text)
-                .hint("another Tocsin runs on this data directory: `tocsin status` shows it, `tocsin quit` ends it"),
+            E::InUse(_) => Self::new(Exit::Failed, "in_use", text).hint(
+                "another Tocsin runs on this data directory: `tocsin status` shows it, `tocsin quit` ends it",
+            ),
             E::Newer { .. } => Self::new(Exit::Failed, "newer", text),
             E::Damaged(_) => Self::new(Exit::Failed, "damaged", text),
             E::Conflict(_) => Self::new(Exit::Failed, "conflict", text),
@@ -149,6 +150,9 @@ mod tests {
     #[test]
     fn the_json_form_has_code_sentence_and_way_out() {
         let json = api(Code::UnknownTopic).to_json();
-        assert_eq!(json, json!({"error": {"code": "unknown_topic", "message": "no", "hint": "do"}, "exit": 1}));
+        assert_eq!(
+            json,
+            json!({"error": {"code": "unknown_topic", "message": "no", "hint": "do"}, "exit": 1})
+        );
     }
 }

@@ -66,7 +66,8 @@ impl Link {
             Self::Remote(api) => Ok(api.publish_once(publish, key).await?),
             Self::Control(client) => {
                 let key_header = http::HeaderName::from_static("idempotency-key");
-                let request = Request::new(Method::POST, "/v1/messages").json(publish)?.header(key_header, key);
+                let request =
+                    Request::new(Method::POST, "/v1/messages").json(publish)?.header(key_header, key);
                 let answer = client.send(request).await?;
                 decode(&success(answer.status, answer.body)?)
             }
@@ -98,7 +99,11 @@ pub fn endpoint(server: &Server) -> Result<Option<Endpoint>, Failure> {
                 .hint("put it into a file of your own and name that with --token-file, or set TOCSIN_TOKEN")
         })?,
     };
-    Ok(Some(Endpoint { origin: origin.clone(), ca_fingerprint: server.ca.clone(), token: Secret::new(token) }))
+    Ok(Some(Endpoint {
+        origin: origin.clone(),
+        ca_fingerprint: server.ca.clone(),
+        token: Secret::new(token),
+    }))
 }
 
 fn read_token(file: &Path) -> Result<String, Failure> {
@@ -106,8 +111,12 @@ fn read_token(file: &Path) -> Result<String, Failure> {
     let meta = fs::metadata(file).map_err(cannot)?;
     #[cfg(unix)]
     if std::os::unix::fs::MetadataExt::mode(&meta) & 0o077 != 0 {
-        return Err(Failure::usage(format!("others may read the token in {}", file.display()))
-            .hint(format!("chmod 600 {}; if somebody may have read it, revoke it with `tocsin token revoke`", file.display())));
+        return Err(Failure::usage(format!("others may read the token in {}", file.display())).hint(
+            format!(
+                "chmod 600 {}; if somebody may have read it, revoke it with `tocsin token revoke`",
+                file.display()
+            ),
+        ));
     }
     if meta.len() > TOKEN_FILE_BYTES {
         return Err(Failure::usage(format!("{} is too long for a token", file.display())));
@@ -126,7 +135,8 @@ fn encode(body: &impl Serialize) -> Result<Bytes, Failure> {
 
 fn decode<T: DeserializeOwned>(body: &Bytes) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|error| {
-        Failure::failed(format!("unexpected answer: {error}")).hint("program and server may be of different versions")
+        Failure::failed(format!("unexpected answer: {error}"))
+            .hint("program and server may be of different versions")
     })
 }
 
@@ -148,12 +158,16 @@ impl From<RemoteError> for Failure {
             RemoteError::Refused { error, .. } => error.into(),
             RemoteError::Unreachable(_) => Self::new(Exit::Unreachable, "unreachable", text)
                 .hint("check the address, and that the server runs and this computer may reach it"),
-            RemoteError::Answer { status: 502..=504, .. } => Self::new(Exit::Unreachable, "unreachable", text),
-            RemoteError::Certificate(_) => Self::new(Exit::Refused, "certificate", text)
-                .hint("give the fingerprint of the server's CA with --ca; it stands in an invite after the dot"),
-            RemoteError::Origin(_) | RemoteError::PlainHttp(_) | RemoteError::Fingerprint | RemoteError::Invite(_) => {
-                Self::usage(text)
+            RemoteError::Answer { status: 502..=504, .. } => {
+                Self::new(Exit::Unreachable, "unreachable", text)
             }
+            RemoteError::Certificate(_) => Self::new(Exit::Refused, "certificate", text).hint(
+                "give the fingerprint of the server's CA with --ca; it stands in an invite after the dot",
+            ),
+            RemoteError::Origin(_)
+            | RemoteError::PlainHttp(_)
+            | RemoteError::Fingerprint
+            | RemoteError::Invite(_) => Self::usage(text),
             _ => Self::failed(text),
         }
     }

@@ -47,7 +47,8 @@ pub fn to_stderr(asked: Option<&str>) -> Result<(), Failure> {
         None if std::env::var_os("RUST_LOG").is_none() => filter(Some("error"))?,
         asked => filter(asked)?,
     };
-    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    let layer =
+        tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let _ = tracing_subscriber::registry().with(layer.with_filter(targets)).try_init();
     Ok(())
 }
@@ -61,8 +62,9 @@ pub fn to_file(file: &Path, asked: Option<&str>) -> Result<(), Failure> {
     }
     // systemd's journal and a terminal want to see it; a desktop session's stderr is nobody's.
     let terminal = io::stderr().is_terminal() || std::env::var_os("JOURNAL_STREAM").is_some();
-    let on_terminal = terminal
-        .then(|| tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()));
+    let on_terminal = terminal.then(|| {
+        tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal())
+    });
     let in_file = writer.ok().map(|file| tracing_subscriber::fmt::layer().with_writer(file).with_ansi(false));
     let _ = tracing_subscriber::registry().with(targets).with(on_terminal).with(in_file).try_init();
     Ok(())
@@ -170,7 +172,8 @@ mod tests {
             // One write for each event, as tracing does it.
             log.make_writer().write_all(format!("line number {number:04}\n").as_bytes()).unwrap();
         }
-        let names: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let names: Vec<_> =
+            fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert_eq!(names.len(), 3, "{names:?}");
         for name in &names {
             let meta = fs::metadata(name).unwrap();

@@ -61,7 +61,9 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
 }
 
 fn is_desktop() -> bool {
-    ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+    ["WAYLAND_DISPLAY", "DISPLAY"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 fn report(failure: &Failure, json: bool) {

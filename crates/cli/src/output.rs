@@ -96,7 +96,8 @@ pub fn maybe_time(at: Option<Millis>) -> String {
 
 /// Columns as wide as their widest cell; the last one open.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| one_line(cell)).collect()).collect();
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| one_line(cell)).collect()).collect();
     let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
     let widths: Vec<usize> = (0..head.len())
         .map(|column| {
@@ -127,7 +128,10 @@ mod tests {
 
     #[test]
     fn a_message_cannot_steer_the_terminal() {
-        assert_eq!(plain("a\x1b]0;owned\x07b\nc\u{9b}31m\u{202e}"), "a\u{fffd}]0;owned\u{fffd}b\nc\u{fffd}31m\u{fffd}");
+        assert_eq!(
+            plain("a\x1b]0;owned\x07b\nc\u{9b}31m\u{202e}"),
+            "a\u{fffd}]0;owned\u{fffd}b\nc\u{fffd}31m\u{fffd}"
+        );
         assert_eq!(one_line("a\n b\tc"), "a b c");
     }
 

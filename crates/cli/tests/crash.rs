@@ -104,7 +104,8 @@ async fn crash(
     let mut restarts = Vec::new();
     for kill in 0..KILLS {
         let before = answered.load(Ordering::Relaxed);
-        until(&format!("work before kill {kill}"), || answered.load(Ordering::Relaxed) >= before + WORK).await;
+        until(&format!("work before kill {kill}"), || answered.load(Ordering::Relaxed) >= before + WORK)
+            .await;
         tokio::time::sleep(LONGER.mul_f64(rng.random())).await;
         server.signal(Signal::KILL);
         assert_eq!(server.ended(), None, "it was killed");

@@ -20,14 +20,16 @@ fn from_people_to_a_receipt() {
     let _server = home.serve(&[]);
     team(&home);
     let users = home.json(&["user", "list"]);
-    let names: Vec<&str> = users.as_array().unwrap().iter().map(|user| user["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        users.as_array().unwrap().iter().map(|user| user["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["anna", "bo", "root"]);
     assert_eq!(home.json(&["topic", "list"])[0]["members"], 2);
     home.run(&["topic", "remove-member", "ops", "bo"]).ok();
     home.run(&["topic", "add-member", "ops", "bo"]).ok();
     assert_eq!(home.json(&["topic", "members", "ops"]).as_array().unwrap().len(), 2);
 
-    let sent = home.json(&["send", "ops", "disk full", "--title", "db-1", "--priority", "5", "--tag", "disk,db"]);
+    let sent =
+        home.json(&["send", "ops", "disk full", "--title", "db-1", "--priority", "5", "--tag", "disk,db"]);
     assert_eq!(sent["audience"], 2);
     let id = sent["id"].as_str().unwrap();
     let receipt = home.json(&["receipt", id]);
@@ -104,7 +106,11 @@ fn a_server_elsewhere_with_a_token_in_a_file() {
     let id = sent["id"].as_str().unwrap();
     assert_eq!(away.json(&[&["receipt", id], &remote[..]].concat())["counts"]["owed"], 2);
     away.run(&[&["user", "list"], &remote[..]].concat()).code(4);
-    let by_environment = away.command(["send", "ops", "again", "--server", &origin]).env("TOCSIN_TOKEN", made["secret"].as_str().unwrap()).output().unwrap();
+    let by_environment = away
+        .command(["send", "ops", "again", "--server", &origin])
+        .env("TOCSIN_TOKEN", made["secret"].as_str().unwrap())
+        .output()
+        .unwrap();
     assert!(by_environment.status.success(), "{}", String::from_utf8_lossy(&by_environment.stderr));
     home.run(&["token", "revoke", made["id"].as_str().unwrap()]).ok();
     away.run(&[&["send", "ops", "too late"], &remote[..]].concat()).code(4);
@@ -127,7 +133,12 @@ fn every_listing_is_json() {
     assert_eq!(home.json(&["logs"])["file"], log);
     let human = home.run(&["status"]).ok().out;
     assert!(human.contains(log) && human.contains("127.0.0.1"), "{human}");
-    assert!(home.json(&["invite", "--user", "cy", "--topic", "ops"])["invite"].as_str().unwrap().starts_with("tocsin:http"));
+    assert!(
+        home.json(&["invite", "--user", "cy", "--topic", "ops"])["invite"]
+            .as_str()
+            .unwrap()
+            .starts_with("tocsin:http")
+    );
     let login = home.json(&["login"])["url"].as_str().unwrap().to_owned();
     assert!(login.starts_with(status["page"].as_str().unwrap()) && login.contains('#'), "{login}");
 }
@@ -179,7 +190,8 @@ fn a_backup_while_running_and_back_again() {
     home.run(&["receipt", &kept]).ok();
     home.run(&["receipt", &lost]).code(1);
 
-    fs::write(home.dir.path().join("junk"), "not a database, and long enough to look like one ".repeat(100)).unwrap();
+    fs::write(home.dir.path().join("junk"), "not a database, and long enough to look like one ".repeat(100))
+        .unwrap();
     home.run(&["quit"]).ok();
     let junk = home.run(&["restore", home.dir.path().join("junk").to_str().unwrap(), "--json"]).code(1);
     assert_eq!(junk.json()["error"]["code"], "damaged");
@@ -238,7 +250,9 @@ fn an_unwritable_data_directory_is_told() {
     let file = home.dir.path().join("file");
     fs::write(&file, "").unwrap();
     let below = file.join("data");
-    let refused = home.run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", below.to_str().unwrap(), "--json"]).code(1);
+    let refused = home
+        .run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", below.to_str().unwrap(), "--json"])
+        .code(1);
     assert!(refused.err.contains(below.to_str().unwrap()), "{}", refused.err);
     assert!(refused.err.contains("--data-dir"), "{}", refused.err);
 }
@@ -277,12 +291,18 @@ fn mistakes_in_the_configuration_have_place_and_way_out() {
 
     fs::write(&file, "listen = [\"127.0.0.1:9\"]\npublish_per_s = 7\n").unwrap();
     let args = ["check-config", "--config", path, "--json"];
-    let output = home.command(args).env("TOCSIN_PUBLISH_PER_S", "8").env("TOCSIN_NAME", "by environment").output().unwrap();
+    let output = home
+        .command(args)
+        .env("TOCSIN_PUBLISH_PER_S", "8")
+        .env("TOCSIN_NAME", "by environment")
+        .output()
+        .unwrap();
     let effective: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(effective["publish_per_s"], 8, "the environment wins over the file");
     assert_eq!(effective["name"], "by environment");
     assert_eq!(effective["listen"][0], "127.0.0.1:9");
-    let flag = home.command(args).args(["--name", "by flag"]).env("TOCSIN_NAME", "by environment").output().unwrap();
+    let flag =
+        home.command(args).args(["--name", "by flag"]).env("TOCSIN_NAME", "by environment").output().unwrap();
     let effective: serde_json::Value = serde_json::from_slice(&flag.stdout).unwrap();
     assert_eq!(effective["name"], "by flag", "a flag wins over the environment");
 }

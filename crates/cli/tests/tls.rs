@@ -19,7 +19,8 @@ fn an_invite_carries_the_fingerprint_and_gives_a_token() {
     let mode = fs::metadata(home.data().join("ca.pem")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "the authority's key is this user's alone");
     home.run(&["topic", "add", "ops"]).ok();
-    let invite = home.json(&["invite", "--user", "bo", "--topic", "ops"])["invite"].as_str().unwrap().to_owned();
+    let invite =
+        home.json(&["invite", "--user", "bo", "--topic", "ops"])["invite"].as_str().unwrap().to_owned();
     let (origin, secret) = invite.strip_prefix("tocsin:").unwrap().split_once('#').unwrap();
     assert!(origin.starts_with("https://") && origin.ends_with(&format!(":{port}")), "{invite}");
     assert_eq!(secret.split_once('.').unwrap().1.len(), 43, "{invite}");
@@ -39,7 +40,9 @@ fn an_invite_carries_the_fingerprint_and_gives_a_token() {
 
     away.run(&["join", &local, "--save-token", away.dir.path().join("again").to_str().unwrap()]).code(1);
     assert!(!away.dir.path().join("again").exists(), "an invite that was used leaves no file");
-    let unpinned = away.run(&["status", "--server", server_url, "--token-file", token.to_str().unwrap(), "--json"]).code(4);
+    let unpinned = away
+        .run(&["status", "--server", server_url, "--token-file", token.to_str().unwrap(), "--json"])
+        .code(4);
     assert_eq!(unpinned.json()["error"]["code"], "certificate");
     assert!(unpinned.err.contains("--ca"), "{}", unpinned.err);
 }

@@ -62,7 +62,10 @@ fn a_message_waits_in_the_resident_while_the_server_is_away() {
     let server = server_home.serve(&[]);
     let port = server.origin().rsplit(':').next().unwrap().to_owned();
     server_home.run(&["topic", "add", "ops"]).ok();
-    let invite = server_home.json(&["invite", "--user", "bo", "--topic", "ops"])["invite"].as_str().unwrap().to_owned();
+    let invite = server_home.json(&["invite", "--user", "bo", "--topic", "ops"])["invite"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let home = Home::new();
     let _tray = Tray::start(&home);
     post(&home, "/native/vault", &json!({ "choice": "this_run_only" }));
@@ -73,12 +76,23 @@ fn a_message_waits_in_the_resident_while_the_server_is_away() {
 
     server.signal(rustix::process::Signal::KILL);
     server.ended();
-    let spooled = home.run(&["send", "ops", "while it is away", "--retry", "0s", "--idempotency-key", "k7", "--json"]).code(3);
+    let spooled = home
+        .run(&["send", "ops", "while it is away", "--retry", "0s", "--idempotency-key", "k7", "--json"])
+        .code(3);
     assert_eq!(spooled.json()["spooled"], true, "{}", spooled.out);
     let listen = format!("127.0.0.1:{port}");
     let _server = server_home.serve(&["--listen", &listen]);
     let arrived = wait_for("the spooled message", || {
-        let sent = home.run(&["send", "ops", "while it is away", "--retry", "0s", "--idempotency-key", "k7", "--json"]);
+        let sent = home.run(&[
+            "send",
+            "ops",
+            "while it is away",
+            "--retry",
+            "0s",
+            "--idempotency-key",
+            "k7",
+            "--json",
+        ]);
         (sent.code == 0).then(|| sent.json())
     });
     // The same key, so this is the message that was spooled, or the other way round: there is one.
@@ -96,7 +110,8 @@ fn reset_takes_everything_of_ours() {
     let done = home.json(&["reset", "--yes"]);
     assert_eq!(done["failed"], json!([]));
     wait_for("its end", || tray.0.try_wait().unwrap());
-    let left: Vec<_> = std::fs::read_dir(home.data()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(home.data()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["thesis.txt"], "{done}");
     assert_eq!(home.json(&["reset", "--yes"])["keyring_items"], 0, "repeating it is harmless");
 }

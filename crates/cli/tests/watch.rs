@@ -41,7 +41,11 @@ fn start(home: &Home, args: &[&str]) -> Child {
 fn lines(child: Child) -> Vec<Value> {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[test]
@@ -52,7 +56,9 @@ fn what_came_meanwhile_comes_first_and_nothing_twice() {
     for text in ["one", "two"] {
         home.run(&["send", "ops", text]).ok();
     }
-    let bodies = |lines: &[Value]| lines.iter().map(|line| line["body"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let bodies = |lines: &[Value]| {
+        lines.iter().map(|line| line["body"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
     let first = lines(start(&home, &anna.watch(&["--json", "--count", "2"])));
     assert_eq!(bodies(&first), ["one", "two"]);
     home.run(&["send", "ops", "three"]).ok();
@@ -81,8 +87,12 @@ fn a_command_gets_the_message_as_data() {
     let home = Home::new();
     let server = home.serve(&[]);
     let anna = Anna::new(&home, &server);
-    let (script, out, canary) = (home.dir.path().join("run.sh"), home.dir.path().join("out"), home.dir.path().join("canary"));
-    let text = format!("#!/bin/sh\nprintf '%s|%s|%s\\n' \"$TOCSIN_TITLE\" \"$TOCSIN_PRIORITY\" \"$TOCSIN_TOPIC\" >> {0}\ncat >> {0}\n", out.display());
+    let (script, out, canary) =
+        (home.dir.path().join("run.sh"), home.dir.path().join("out"), home.dir.path().join("canary"));
+    let text = format!(
+        "#!/bin/sh\nprintf '%s|%s|%s\\n' \"$TOCSIN_TITLE\" \"$TOCSIN_PRIORITY\" \"$TOCSIN_TOPIC\" >> {0}\ncat >> {0}\n",
+        out.display()
+    );
     fs::write(&script, text).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     let title = format!("\"; touch {} #$(touch {})", canary.display(), canary.display());
@@ -144,7 +154,9 @@ fn two_watches_of_one_name_do_not_meet() {
     let server = home.serve(&[]);
     let anna = Anna::new(&home, &server);
     let mut first = start(&home, &anna.watch(&[]));
-    wait_for("the first watch to be there", || home.data().join("watch/watch/inbox.db").exists().then_some(()));
+    wait_for("the first watch to be there", || {
+        home.data().join("watch/watch/inbox.db").exists().then_some(())
+    });
     let second = home.run(&anna.watch(&["--json"])).code(1);
     assert_eq!(second.json()["error"]["code"], "in_use");
     assert!(second.err.contains("--device"), "{}", second.err);

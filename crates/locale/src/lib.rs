@@ -14,7 +14,8 @@ const ZH_CN: &str = include_str!("../../../ui/src/locales/zh-CN.json");
 
 /// Sections that only the window and the page read: not kept in the resident's memory.
 const ONLY_IN_WINDOW: &[&str] = &[
-    "admin", "app", "compose", "firstRun", "inbox", "message", "nav", "priority", "problems", "receipt", "settings", "signIn",
+    "admin", "app", "compose", "firstRun", "inbox", "message", "nav", "priority", "problems", "receipt",
+    "settings", "signIn",
 ];
 
 /// The strings of one language.

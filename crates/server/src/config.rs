@@ -66,7 +66,10 @@ pub struct LocalAccess {
 
 impl fmt::Debug for LocalAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalAccess").field("user", &self.user).field("device", &self.device).finish_non_exhaustive()
+        f.debug_struct("LocalAccess")
+            .field("user", &self.user)
+            .field("device", &self.device)
+            .finish_non_exhaustive()
     }
 }
 

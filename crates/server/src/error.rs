@@ -55,7 +55,9 @@ impl Failure {
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-            Code::StoreUnavailable | Code::Busy | Code::Offline | Code::Keyring => StatusCode::SERVICE_UNAVAILABLE,
+            Code::StoreUnavailable | Code::Busy | Code::Offline | Code::Keyring => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Code::Internal | Code::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -66,15 +68,23 @@ impl From<tocsin_store::Error> for Failure {
         use tocsin_store::Error as E;
         let text = error.to_string();
         match error {
-            E::UnknownTopic(_) => Self::new(Code::UnknownTopic, text).hint("create it first, or check the spelling: GET /v1/topics lists them"),
-            E::UnknownUser(_) => Self::new(Code::UnknownUser, text).hint("nothing was sent to anybody; GET /v1/users lists who can be named"),
+            E::UnknownTopic(_) => Self::new(Code::UnknownTopic, text)
+                .hint("create it first, or check the spelling: GET /v1/topics lists them"),
+            E::UnknownUser(_) => Self::new(Code::UnknownUser, text)
+                .hint("nothing was sent to anybody; GET /v1/users lists who can be named"),
             E::NotFound(_) => Self::new(Code::NotFound, text),
             E::Forbidden(_) => Self::new(Code::Forbidden, text),
-            E::IdempotencyConflict => Self::new(Code::IdempotencyConflict, text).hint("use a new key for a new message"),
+            E::IdempotencyConflict => {
+                Self::new(Code::IdempotencyConflict, text).hint("use a new key for a new message")
+            }
             E::Conflict(_) => Self::new(Code::Conflict, text),
             E::Gone => Self::new(Code::Gone, text).hint("ask for a new one"),
-            E::Unavailable(_) => Self::new(Code::StoreUnavailable, text).hint("free disk space or mend the directory's rights; it recovers by itself").retry_after(5),
-            E::Poisoned(_) => Self::new(Code::StoreUnavailable, text).hint("check the disk, then restart the server").retry_after(30),
+            E::Unavailable(_) => Self::new(Code::StoreUnavailable, text)
+                .hint("free disk space or mend the directory's rights; it recovers by itself")
+                .retry_after(5),
+            E::Poisoned(_) => Self::new(Code::StoreUnavailable, text)
+                .hint("check the disk, then restart the server")
+                .retry_after(30),
             E::Newer { .. } | E::InUse(_) | E::Damaged(_) => Self::new(Code::StoreUnavailable, text),
         }
     }

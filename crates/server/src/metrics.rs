@@ -90,14 +90,33 @@ impl Default for Metrics {
         registry.register("publishes", "Publishes by result", publishes.clone());
         registry.register("connections", "Open streams", connections.clone());
         registry.register("deliveries", "Messages handed to streams", deliveries.clone());
-        registry.register("lagging_connections", "Streams cut off because their queue was full", lagging.clone());
+        registry.register(
+            "lagging_connections",
+            "Streams cut off because their queue was full",
+            lagging.clone(),
+        );
         registry.register("ack_batch", "Acknowledgements in one transaction", ack_batch.clone());
-        registry.register("lost_to_retention", "Messages pruned before a person received them, counted per person", lost.clone());
+        registry.register(
+            "lost_to_retention",
+            "Messages pruned before a person received them, counted per person",
+            lost.clone(),
+        );
         registry.register("pruned_messages", "Messages whose bodies were pruned", pruned.clone());
         let store = StoreNumbers::default();
         store.register(registry.sub_registry_with_prefix("store"));
         let registry = Arc::new(registry);
-        Self { registry, requests, publishes, connections, deliveries, lagging, ack_batch, lost, pruned, store }
+        Self {
+            registry,
+            requests,
+            publishes,
+            connections,
+            deliveries,
+            lagging,
+            ack_batch,
+            lost,
+            pruned,
+            store,
+        }
     }
 }
 

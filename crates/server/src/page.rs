@@ -5,7 +5,8 @@ use axum::{
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
         header::{
-            CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, X_FRAME_OPTIONS,
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
+            X_FRAME_OPTIONS,
         },
     },
     response::{IntoResponse, Response},
@@ -38,13 +39,19 @@ pub fn find(method: &Method, path: &str, headers: &HeaderMap) -> Option<Response
     }
     let path = if path == "/" { "/index.html" } else { path };
     if ASSETS.is_empty() && path == "/index.html" {
-        return Some(shell([(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))], MISSING.as_bytes()));
+        return Some(shell(
+            [(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))],
+            MISSING.as_bytes(),
+        ));
     }
     let asset = ASSETS.iter().find(|asset| asset.path == path)?;
     let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let known = known.flat_map(|value| value.split(',')).any(|tag| matches!(tag.trim().trim_start_matches("W/"), t if t == asset.tag || t == "*"));
+    let known = known
+        .flat_map(|value| value.split(','))
+        .any(|tag| matches!(tag.trim().trim_start_matches("W/"), t if t == asset.tag || t == "*"));
     // Names below assets/ carry a hash of their content: the same name is the same file for ever.
-    let caching = if path.starts_with("/assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let caching =
+        if path.starts_with("/assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(kind(path))),
         (CACHE_CONTROL, HeaderValue::from_static(caching)),

@@ -12,7 +12,9 @@ pub enum User {
     /// List people.
     List,
     /// Add a person.
-    #[command(after_long_help = "Examples:\n  tocsin user add anna --display-name \"Anna Li\"\n  tocsin user add root --role admin")]
+    #[command(
+        after_long_help = "Examples:\n  tocsin user add anna --display-name \"Anna Li\"\n  tocsin user add root --role admin"
+    )]
     Add {
         /// Unique, of `a-z 0-9 . _ -`.
         name: String,
@@ -65,7 +67,9 @@ pub enum Topic {
     /// List topics.
     List,
     /// Add a topic.
-    #[command(after_long_help = "Examples:\n  tocsin topic add ops --description \"Servers\" --member anna --member bo")]
+    #[command(
+        after_long_help = "Examples:\n  tocsin topic add ops --description \"Servers\" --member anna --member bo"
+    )]
     Add {
         /// Unique, of letters, digits and `. _ -`.
         name: String,
@@ -124,10 +128,13 @@ pub enum Token {
     /// List tokens: never their secrets, which nobody keeps.
     List,
     /// Make a token and print its secret, once.
-    #[command(visible_alias = "add", after_long_help = "\
+    #[command(
+        visible_alias = "add",
+        after_long_help = "\
 Examples:
   tocsin token create backup-script --sender --topic ops > /etc/backup/token
-  tocsin token create laptop --user anna --expires 90d")]
+  tocsin token create laptop --user anna --expires 90d"
+    )]
     Create {
         /// What it is for.
         #[arg(default_value = "command line")]

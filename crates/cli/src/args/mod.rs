@@ -78,13 +78,31 @@ pub struct Global {
 #[derive(Clone, Debug, Args)]
 pub struct Server {
     /// Speak to this server (https://host:port) instead of the one on this computer.
-    #[arg(long = "server", global = true, env = "TOCSIN_SERVER", value_name = "URL", help_heading = "Global options")]
+    #[arg(
+        long = "server",
+        global = true,
+        env = "TOCSIN_SERVER",
+        value_name = "URL",
+        help_heading = "Global options"
+    )]
     pub url: Option<String>,
     /// File with the token for --server, readable by this user alone.
-    #[arg(long, global = true, env = "TOCSIN_TOKEN_FILE", value_name = "FILE", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        env = "TOCSIN_TOKEN_FILE",
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
     pub token_file: Option<PathBuf>,
     /// SHA-256 of the server's CA certificate, as in an invite, when no public authority signed it.
-    #[arg(long, global = true, env = "TOCSIN_CA", value_name = "FINGERPRINT", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        env = "TOCSIN_CA",
+        value_name = "FINGERPRINT",
+        help_heading = "Global options"
+    )]
     pub ca: Option<String>,
 }
 

@@ -14,7 +14,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "d" => 86_400,
         _ => return Err("expected a duration such as 90s, 15m, 2h or 7d".into()),
     };
-    let number: u64 = digits.parse().map_err(|_| "expected a duration such as 90s, 15m, 2h or 7d".to_owned())?;
+    let number: u64 =
+        digits.parse().map_err(|_| "expected a duration such as 90s, 15m, 2h or 7d".to_owned())?;
     number.checked_mul(factor).map(Duration::from_secs).ok_or_else(|| "that is too long".into())
 }
 
@@ -33,7 +34,8 @@ pub fn priority(text: &str) -> Result<Priority, String> {
 
 /// `Label=https://…`: a button that opens an address.
 pub fn open_url(text: &str) -> Result<Action, String> {
-    let (label, url) = text.split_once('=').ok_or("expected LABEL=URL, for example Runbook=https://wiki/db")?;
+    let (label, url) =
+        text.split_once('=').ok_or("expected LABEL=URL, for example Runbook=https://wiki/db")?;
     if label.is_empty() || !(url.starts_with("https://") || url.starts_with("http://")) {
         return Err("expected LABEL=URL with an http or https address".into());
     }

@@ -113,9 +113,9 @@ pub struct Receipt {
 fn idempotency_key(text: &str) -> Result<String, String> {
     let fits = (1..=limits::IDEMPOTENCY_KEY_BYTES).contains(&text.len());
     let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
-    (fits && visible).then(|| text.to_owned()).ok_or_else(|| {
-        format!("expected 1 to {} visible ASCII characters", limits::IDEMPOTENCY_KEY_BYTES)
-    })
+    (fits && visible)
+        .then(|| text.to_owned())
+        .ok_or_else(|| format!("expected 1 to {} visible ASCII characters", limits::IDEMPOTENCY_KEY_BYTES))
 }
 
 const EXAMPLES: &str = "\

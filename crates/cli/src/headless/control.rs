@@ -57,7 +57,8 @@ impl Socket {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => UnixListener::bind(&path),
         };
-        let listener = bound.map_err(|error| Failure::failed(format!("cannot listen on {}: {error}", path.display())))?;
+        let listener = bound
+            .map_err(|error| Failure::failed(format!("cannot listen on {}: {error}", path.display())))?;
         Ok(Self { listener, path })
     }
 
@@ -71,7 +72,8 @@ impl Socket {
         unbind: CancellationToken,
     ) {
         let router = router(state, told, &secret, quit);
-        let served = axum::serve(OwnUser(self.listener), router).with_graceful_shutdown(unbind.cancelled_owned());
+        let served =
+            axum::serve(OwnUser(self.listener), router).with_graceful_shutdown(unbind.cancelled_owned());
         if let Err(error) = served.await {
             tracing::error!(%error, "the control socket failed");
         }
@@ -92,8 +94,13 @@ impl axum::serve::Listener for OwnUser {
             let (stream, address) = axum::serve::Listener::accept(&mut self.0).await;
             match stream.peer_cred() {
                 Ok(peer) if peer.uid() == own => return (stream, address),
-                Ok(peer) => tracing::warn!(uid = peer.uid(), "somebody else's process at the control socket was sent away"),
-                Err(error) => tracing::warn!(%error, "the process at the control socket could not be identified"),
+                Ok(peer) => tracing::warn!(
+                    uid = peer.uid(),
+                    "somebody else's process at the control socket was sent away"
+                ),
+                Err(error) => {
+                    tracing::warn!(%error, "the process at the control socket could not be identified")
+                }
             }
         }
     }
@@ -111,11 +118,15 @@ struct Desk {
 }
 
 fn router(state: AppState, told: Told, secret: &Secret, quit: CancellationToken) -> Router {
-    let authority = told.page.split_once("://").map_or("localhost", |(_, authority)| authority.trim_end_matches('/'));
+    let authority =
+        told.page.split_once("://").map_or("localhost", |(_, authority)| authority.trim_end_matches('/'));
     let entry = Entry {
         bearer: sensitive(&format!("Bearer {}", secret.expose())),
         host: HeaderValue::from_str(authority).unwrap_or_else(|_| HeaderValue::from_static("localhost")),
-        peer: Peer { address: (std::net::Ipv4Addr::LOCALHOST, 0).into(), tls: told.page.starts_with("https:") },
+        peer: Peer {
+            address: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
+            tls: told.page.starts_with("https:"),
+        },
     };
     let server = tocsin_server::router(state.clone()).layer(from_fn_with_state(entry, enter));
     let desk = Desk { state, told: Arc::new(told), quit };
@@ -143,7 +154,11 @@ fn sensitive(text: &str) -> HeaderValue {
 
 async fn enter(State(entry): State<Entry>, mut request: Request, next: Next) -> Response {
     if !request.uri().path().starts_with("/v1/") {
-        return failure(StatusCode::NOT_FOUND, Code::NotFound, "a headless server answers hello, status, quit and /v1/…");
+        return failure(
+            StatusCode::NOT_FOUND,
+            Code::NotFound,
+            "a headless server answers hello, status, quit and /v1/…",
+        );
     }
     let headers = request.headers_mut();
     headers.insert(header::AUTHORIZATION, entry.bearer);

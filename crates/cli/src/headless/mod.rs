@@ -12,12 +12,7 @@ mod tls;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use tocsin_server::{
-    AppState,
-    auth::Secret,
-    config::LocalAccess,
-    listen,
-};
+use tocsin_server::{AppState, auth::Secret, config::LocalAccess, listen};
 use tocsin_store::{EpochReason, Store, sqlite::SqliteStore};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -59,7 +54,8 @@ async fn assembled(
     let secret = Secret::token();
     let tls = tls::load(settings)?;
     let mut config = settings.server();
-    config.local = Some(LocalAccess { secret: secret.expose().into(), user: admin, device: LOCAL_DEVICE.into() });
+    config.local =
+        Some(LocalAccess { secret: secret.expose().into(), user: admin, device: LOCAL_DEVICE.into() });
     let page = ready::page(settings, addresses);
     tls::advertise(&mut config, tls.as_ref(), settings, addresses);
     let clock = settings.store().clock;
@@ -81,7 +77,9 @@ async fn assembled(
         match tls.as_ref().filter(|_| !ready::is_plain(*address)) {
             Some(tls) => {
                 let tls = tls.server_config.clone();
-                servers.spawn(async move { listen::serve_tls(listener, tls, state, stop.cancelled_owned()).await });
+                servers.spawn(async move {
+                    listen::serve_tls(listener, tls, state, stop.cancelled_owned()).await
+                });
             }
             None => {
                 servers.spawn(async move { listen::serve(listener, state, stop.cancelled_owned()).await });
@@ -135,10 +133,12 @@ fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
                 Failure::new(Exit::Failed, "port_denied", format!("this user may not listen on {address}"))
                     .hint("choose a port from 1024 on")
             }
-            ErrorKind::AddrNotAvailable => {
-                Failure::new(Exit::Failed, "no_such_address", format!("this computer has no address {}", address.ip()))
-                    .hint("`ip address` lists the addresses it has")
-            }
+            ErrorKind::AddrNotAvailable => Failure::new(
+                Exit::Failed,
+                "no_such_address",
+                format!("this computer has no address {}", address.ip()),
+            )
+            .hint("`ip address` lists the addresses it has"),
             _ => Failure::failed(format!("cannot listen on {address}: {error}")),
         })
     };

@@ -56,7 +56,9 @@ pub async fn keep_fresh(identity: Identity, settings: Arc<Settings>) {
     loop {
         tokio::time::sleep(LOOK).await;
         match identity.reissue(&names(&settings)) {
-            Ok(true) => tracing::info!("the certificate was reissued: names or addresses changed, or it was old"),
+            Ok(true) => {
+                tracing::info!("the certificate was reissued: names or addresses changed, or it was old")
+            }
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "the certificate could not be reissued"),
         }

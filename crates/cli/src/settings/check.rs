@@ -61,8 +61,14 @@ impl Found<'_> {
 fn addresses(asked: &Options, found: &mut Found<'_>) {
     let tls = asked.tls.unwrap_or(false);
     for address in asked.listen.iter().filter(|address| !address.ip().is_loopback() && !tls) {
-        let what = format!("{address} can be reached by other computers, and plain http would show them every token");
-        found.wrong("listen", &what, "add --tls (or tls = true), or listen on 127.0.0.1 behind a proxy that speaks TLS");
+        let what = format!(
+            "{address} can be reached by other computers, and plain http would show them every token"
+        );
+        found.wrong(
+            "listen",
+            &what,
+            "add --tls (or tls = true), or listen on 127.0.0.1 behind a proxy that speaks TLS",
+        );
     }
     let mut seen = std::collections::HashSet::new();
     for address in asked.listen.iter().filter(|address| address.port() != 0) {
@@ -74,8 +80,12 @@ fn addresses(asked: &Options, found: &mut Found<'_>) {
 
 fn certificate(asked: &Options, found: &mut Found<'_>) {
     match (&asked.tls_cert, &asked.tls_key) {
-        (Some(_), None) => found.wrong("tls_cert", "a certificate needs its key", "name the key with --tls-key FILE"),
-        (None, Some(_)) => found.wrong("tls_key", "a key needs its certificate", "name the chain with --tls-cert FILE"),
+        (Some(_), None) => {
+            found.wrong("tls_cert", "a certificate needs its key", "name the key with --tls-key FILE")
+        }
+        (None, Some(_)) => {
+            found.wrong("tls_key", "a key needs its certificate", "name the chain with --tls-cert FILE")
+        }
         (Some(_), Some(_)) if asked.tls != Some(true) => {
             found.wrong("tls_cert", "a certificate is named but TLS is off", "add --tls (or tls = true)");
         }
@@ -121,7 +131,11 @@ fn limits(asked: &Options, found: &mut Found<'_>) {
         && !(1..=COMMIT_BATCH_MOST).contains(&batch)
     {
         let what = format!("{batch} is out of range");
-        found.wrong("commit_batch", &what, &format!("use 1 (a flush for each publish) to {COMMIT_BATCH_MOST}"));
+        found.wrong(
+            "commit_batch",
+            &what,
+            &format!("use 1 (a flush for each publish) to {COMMIT_BATCH_MOST}"),
+        );
     }
     let counts = [
         ("queue_items", asked.queue_items),

@@ -13,7 +13,9 @@ pub fn read(path: &Path, named: bool) -> Result<Option<String>, Vec<Mistake>> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         // Where the data directory cannot be, serve says so itself.
-        Err(error) if !named && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) if !named && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
         Err(error) => Err(vec![Mistake::general(format!("cannot read {}: {error}", path.display()))]),
     }
 }

@@ -45,15 +45,18 @@ pub struct Settings {
 
 /// Reads and checks everything. All mistakes are returned, not only the first.
 pub fn read(global: &Global, serve: &Serve) -> Result<Settings, Vec<Mistake>> {
-    let paths = Paths::resolve(global.data_dir.as_deref()).map_err(|error| vec![Mistake::general(error.to_string())])?;
+    let paths = Paths::resolve(global.data_dir.as_deref())
+        .map_err(|error| vec![Mistake::general(error.to_string())])?;
     let named = serve.config.is_some();
     let path = serve.config.clone().unwrap_or_else(|| paths.config.join(FILE));
     let text = file::read(&path, named)?;
     let in_file = file::parse(&path, text.as_deref().unwrap_or_default())?;
     // A flag or variable wins over the file, as with every other setting.
     let data_dir = global.data_dir.clone().or_else(|| in_file.data_dir.clone());
-    let paths = Paths::resolve(data_dir.as_deref()).map_err(|error| vec![Mistake::general(error.to_string())])?;
-    let asked = overlay(&serve.options, &in_file).map_err(|error| vec![Mistake::general(error.to_string())])?;
+    let paths =
+        Paths::resolve(data_dir.as_deref()).map_err(|error| vec![Mistake::general(error.to_string())])?;
+    let asked =
+        overlay(&serve.options, &in_file).map_err(|error| vec![Mistake::general(error.to_string())])?;
     let origin = file::Origins { path: &path, text: text.as_deref(), flags: &serve.options };
     let mistakes = check::all(&asked, &origin);
     if !mistakes.is_empty() {
@@ -65,7 +68,11 @@ pub fn read(global: &Global, serve: &Serve) -> Result<Settings, Vec<Mistake>> {
 /// Mistakes as one failure.
 pub fn failure(mistakes: &[Mistake]) -> Failure {
     let text = mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-    Failure::new(crate::exit::Exit::Usage, "bad_configuration", format!("the configuration is wrong:\n{text}"))
+    Failure::new(
+        crate::exit::Exit::Usage,
+        "bad_configuration",
+        format!("the configuration is wrong:\n{text}"),
+    )
 }
 
 /// What `over` names wins over `under`. By name, so that a new setting needs no line here.
@@ -98,7 +105,11 @@ impl Settings {
     /// The server's configuration.
     pub fn server(&self) -> Config {
         let asked = &self.asked;
-        let mut config = Config { hosts: asked.hosts.clone(), trusted_proxies: asked.trusted_proxies.clone(), ..Config::default() };
+        let mut config = Config {
+            hosts: asked.hosts.clone(),
+            trusted_proxies: asked.trusted_proxies.clone(),
+            ..Config::default()
+        };
         config.public_url.clone_from(&asked.public_url);
         if let Some(name) = &asked.name {
             config.name.clone_from(name);

@@ -23,7 +23,8 @@ pub(super) async fn run(context: &Context, args: Join) -> Result<Exit, Failure> 
     }
     let client = Client::resident(&context.paths);
     let hello = client.hello().await.map_err(|error| {
-        Failure::from(error).hint("start `tocsin tray` first, or keep the token in a file with --save-token FILE")
+        Failure::from(error)
+            .hint("start `tocsin tray` first, or keep the token in a file with --save-token FILE")
     })?;
     if hello.kind != ResidentKind::Tray {
         return Err(Failure::failed("a headless server runs here; it hosts and does not join")
@@ -79,6 +80,7 @@ async fn to_file(
 /// The computer's name as a device name.
 pub(super) fn own_name() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let fit: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')).take(60).collect();
+    let fit: String =
+        name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')).take(60).collect();
     if tocsin_protocol::limits::is_name(&fit) { fit } else { "computer".into() }
 }

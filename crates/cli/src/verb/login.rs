@@ -10,7 +10,8 @@ use crate::{
 };
 
 pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
-    let code: LoginCode = context.link().await?.send(Method::POST, "/v1/login-codes", &serde_json::json!({})).await?;
+    let code: LoginCode =
+        context.link().await?.send(Method::POST, "/v1/login-codes", &serde_json::json!({})).await?;
     if !context.out.json {
         note(&context.say("login_once", &[("time", &time(code.expires_at))]));
     }

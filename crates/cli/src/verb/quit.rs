@@ -46,7 +46,9 @@ async fn gone(client: &Client) -> Result<(), Failure> {
         match client.hello().await {
             Err(error) if error.is_not_running() => return Ok(()),
             _ if Instant::now() > deadline => {
-                return Err(Failure::failed("it was asked to end and still runs").hint("look into `tocsin logs`"));
+                return Err(
+                    Failure::failed("it was asked to end and still runs").hint("look into `tocsin logs`")
+                );
             }
             _ => sleep(LOOK).await,
         }

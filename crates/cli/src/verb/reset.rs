@@ -9,15 +9,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::json;
-use tocsin_control::Paths;
-use tocsin_resident::forget;
 use crate::{
     args::local::Reset,
     context::Context,
     exit::{Exit, Failure},
     output::{note, print_line},
 };
+use serde_json::json;
+use tocsin_control::Paths;
+use tocsin_resident::forget;
 
 /// What was done, line by line.
 #[derive(Default)]
@@ -59,7 +59,8 @@ pub(super) async fn run(context: &Context, args: &Reset) -> Result<Exit, Failure
 
 fn confirmed(context: &Context) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
-        return Err(Failure::usage("reset asks, and there is no terminal to answer on").hint("`tocsin reset --yes` does not ask"));
+        return Err(Failure::usage("reset asks, and there is no terminal to answer on")
+            .hint("`tocsin reset --yes` does not ask"));
     }
     let path = context.paths.data.display().to_string();
     let mut err = io::stderr().lock();
@@ -80,7 +81,8 @@ fn files(paths: &Paths, done: &mut Done) {
         }
     }
     // Those that are empty now; one with something of somebody else's stays.
-    let mut dirs: Vec<PathBuf> = vec![paths.runtime.clone(), paths.state.clone(), paths.config.clone(), paths.data.clone()];
+    let mut dirs: Vec<PathBuf> =
+        vec![paths.runtime.clone(), paths.state.clone(), paths.config.clone(), paths.data.clone()];
     dirs.sort_by_key(|dir| std::cmp::Reverse(dir.components().count()));
     for dir in dirs {
         if fs::remove_dir(&dir).is_ok() {
@@ -91,13 +93,16 @@ fn files(paths: &Paths, done: &mut Done) {
 
 /// Files and directories that Tocsin makes in its directories.
 fn is_ours(name: &str) -> bool {
-    const NAMES: &[&str] = &["lock", "ca.pem", "vault.bin", "watch", "log", "boot-id", "settings.toml", "serve.toml"];
-    const BEGINNINGS: &[&str] = &["tocsin.db", "inbox", "settings.toml.", "control.", "serve.sock", "serve.lock", "window."];
+    const NAMES: &[&str] =
+        &["lock", "ca.pem", "vault.bin", "watch", "log", "boot-id", "settings.toml", "serve.toml"];
+    const BEGINNINGS: &[&str] =
+        &["tocsin.db", "inbox", "settings.toml.", "control.", "serve.sock", "serve.lock", "window."];
     NAMES.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
 }
 
 fn remove(path: &Path, done: &mut Done) {
-    let removed = if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    let removed =
+        if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     match removed {
         Ok(()) => done.removed.push(path.display().to_string()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -110,14 +115,18 @@ fn report(context: &Context, done: &Done, items: usize, autostart: bool) -> Resu
         "removed": done.removed, "keyring_items": items, "autostart": autostart,
         "failed": done.failed.iter().map(|(path, reason)| json!({ "path": path, "reason": reason })).collect::<Vec<_>>(),
     });
-    let mut lines: Vec<String> = done.removed.iter().map(|path| context.say("reset_removed", &[("path", path)])).collect();
+    let mut lines: Vec<String> =
+        done.removed.iter().map(|path| context.say("reset_removed", &[("path", path)])).collect();
     if items > 0 {
         lines.push(context.say("reset_keyring", &[("count", &items.to_string())]));
     }
     if autostart {
         lines.push(context.say("reset_autostart", &[]));
     }
-    let failed = done.failed.iter().map(|(path, reason)| context.say("reset_failed", &[("path", path), ("reason", reason)]));
+    let failed = done
+        .failed
+        .iter()
+        .map(|(path, reason)| context.say("reset_failed", &[("path", path), ("reason", reason)]));
     lines.extend(failed);
     if lines.is_empty() {
         lines.push(context.say("reset_none", &[]));
@@ -138,11 +147,18 @@ mod tests {
     fn what_others_keep_there_stays() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
-        let paths = Paths { data: at("data"), config: at("data/config"), state: at("data/state"), runtime: at("data/state/run") };
+        let paths = Paths {
+            data: at("data"),
+            config: at("data/config"),
+            state: at("data/state"),
+            runtime: at("data/state/run"),
+        };
         for dir in [&paths.runtime, &paths.config, &at("data/watch/watch")] {
             fs::create_dir_all(dir).unwrap();
         }
-        for name in ["data/inbox.db", "data/thesis.txt", "data/config/settings.toml", "data/state/run/control.lock"] {
+        for name in
+            ["data/inbox.db", "data/thesis.txt", "data/config/settings.toml", "data/state/run/control.lock"]
+        {
             fs::write(at(name), "").unwrap();
         }
         let mut done = Done::default();

@@ -1,13 +1,13 @@
 //! A backup in place of the data. Only while nothing has the data open.
 
-use serde_json::json;
-use tocsin_control::Client;
 use crate::{
     args::local::Restore,
     context::Context,
     exit::{Exit, Failure},
     output::note,
 };
+use serde_json::json;
+use tocsin_control::Client;
 
 pub(super) async fn run(context: &Context, args: Restore) -> Result<Exit, Failure> {
     match Client::find(&context.paths).await {
@@ -24,7 +24,8 @@ pub(super) async fn run(context: &Context, args: Restore) -> Result<Exit, Failur
     note(&context.say("restore_checks", &[]));
     let (file, data) = (args.file.clone(), context.paths.data.clone());
     let now = tocsin_store::sqlite::system_clock();
-    let restored = tokio::task::spawn_blocking(move || tocsin_store::sqlite::restore(&file, &data, now)).await;
+    let restored =
+        tokio::task::spawn_blocking(move || tocsin_store::sqlite::restore(&file, &data, now)).await;
     let aside = restored.map_err(|error| Failure::failed(error.to_string()))??;
     let kept = aside.as_ref().map(|path| path.display().to_string());
     context.out.show(&json!({ "restored": args.file, "before": kept }), || {

@@ -6,7 +6,11 @@ use http::Method;
 use rand::{Rng as _, distr::Alphanumeric};
 use serde::Serialize;
 use tocsin_control::{Client, Request};
-use tocsin_protocol::{Action, Format, Publish, Published, Receipt, control::{ResidentKind, Spool}, limits};
+use tocsin_protocol::{
+    Action, Format, Publish, Published, Receipt,
+    control::{ResidentKind, Spool},
+    limits,
+};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -70,9 +74,12 @@ fn compose(args: &Send) -> Result<Publish, Failure> {
         (true, [topic, body]) => (Some(topic.clone()), Some(body.clone())),
         (false, []) => (None, None),
         (false, [body]) => (None, Some(body.clone())),
-        (true, _) => return Err(Failure::usage("name a topic, or people with --to").hint("tocsin send TOPIC \"text\"")),
+        (true, _) => {
+            return Err(Failure::usage("name a topic, or people with --to").hint("tocsin send TOPIC \"text\""));
+        }
         (false, _) => {
-            return Err(Failure::usage("with --to there is no topic: only the text").hint("tocsin send --to anna \"text\""));
+            return Err(Failure::usage("with --to there is no topic: only the text")
+                .hint("tocsin send --to anna \"text\""));
         }
     };
     let body = match body.as_deref() {
@@ -111,7 +118,8 @@ pub(super) fn read_stdin() -> Result<String, Failure> {
     let read = std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes);
     read.map_err(|error| Failure::failed(format!("cannot read standard input: {error}")))?;
     if bytes.len() as u64 > most {
-        return Err(Failure::failed(format!("the text is longer than {most} bytes")).hint("send its end: … | tail -c 16000"));
+        return Err(Failure::failed(format!("the text is longer than {most} bytes"))
+            .hint("send its end: … | tail -c 16000"));
     }
     let text = String::from_utf8(bytes).map_err(|_| Failure::failed("standard input is not UTF-8"))?;
     Ok(text.trim_end_matches('\n').to_owned())
@@ -158,7 +166,8 @@ async fn spool(context: &Context, publish: Publish, key: &str, failure: Failure)
         && resident.hello().await.is_ok_and(|hello| hello.kind == ResidentKind::Tray);
     if !takes {
         let key_hint = context.say("not_spooled", &[("key", key)]);
-        let hint = failure.hint.clone().map_or_else(|| key_hint.clone(), |hint| format!("{hint}\n  {key_hint}"));
+        let hint =
+            failure.hint.clone().map_or_else(|| key_hint.clone(), |hint| format!("{hint}\n  {key_hint}"));
         return Err(failure.hint(hint));
     }
     let order = Spool { idempotency_key: key.into(), publish };
@@ -187,7 +196,8 @@ mod tests {
 
     #[test]
     fn a_topic_and_a_text_or_people_and_a_text() {
-        let publish = compose(&parsed(&["ops", "disk full", "-t", "db-1", "-p", "5", "--ack-button"])).unwrap();
+        let publish =
+            compose(&parsed(&["ops", "disk full", "-t", "db-1", "-p", "5", "--ack-button"])).unwrap();
         assert_eq!((publish.topic.as_deref(), publish.body.as_deref()), (Some("ops"), Some("disk full")));
         assert_eq!(publish.actions, [Action::Acknowledge { label: None }]);
         let publish = compose(&parsed(&["--to", "anna,bo", "lunch?"])).unwrap();

@@ -56,10 +56,8 @@ async fn remote(context: &Context) -> Result<Exit, Failure> {
     context.out.show(&me, || {
         let user = me.user.as_ref().map(|user| user.name.clone()).unwrap_or_default();
         let server = format!("{} {}", one_line(&me.server.name), one_line(&me.server.version));
-        let mut rows = vec![
-            (context.say("status.server", &[]), server),
-            (context.say("status.user", &[]), user),
-        ];
+        let mut rows =
+            vec![(context.say("status.server", &[]), server), (context.say("status.user", &[]), user)];
         if let Some(unread) = me.unread {
             rows.push((context.say("status.unread", &[]), unread.to_string()));
         }
@@ -83,7 +81,10 @@ fn human(context: &Context, status: &Status) -> String {
         rows.push((context.say("status.unread", &[]), status.unread.to_string()));
     }
     if let Some(until) = status.paused_until {
-        rows.push((context.say("status.notifications", &[]), context.say("paused", &[("time", &time(until))])));
+        rows.push((
+            context.say("status.notifications", &[]),
+            context.say("paused", &[("time", &time(until))]),
+        ));
     }
     if let Some(page) = &status.page {
         rows.push((context.say("status.page", &[]), page.clone()));
@@ -127,7 +128,8 @@ fn connection(context: &Context, connection: &Connection) -> String {
 
 /// A problem with its remedy, in the words that tray and window use.
 fn problem(context: &Context, status: &Status, problem: &Problem) -> String {
-    let code = serde_json::to_value(problem.code).ok().and_then(|value| value.as_str().map(ToOwned::to_owned));
+    let code =
+        serde_json::to_value(problem.code).ok().and_then(|value| value.as_str().map(ToOwned::to_owned));
     let code = code.unwrap_or_default();
     let detail = problem.detail.clone().unwrap_or_default();
     let values = [("path", status.data_dir.as_str()), ("port", &detail), ("detail", &detail)];
@@ -139,7 +141,8 @@ fn problem(context: &Context, status: &Status, problem: &Problem) -> String {
 
 /// Label and value, the values in one column.
 fn lines(rows: &[(String, String)]) -> String {
-    let rows: Vec<Vec<String>> = rows.iter().map(|(label, value)| vec![label.clone(), value.clone()]).collect();
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|(label, value)| vec![label.clone(), value.clone()]).collect();
     let text = crate::output::table(&["", ""], &rows);
     text.split_once('\n').map_or(String::new(), |(_, rest)| rest.to_owned())
 }

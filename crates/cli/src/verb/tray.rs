@@ -20,7 +20,8 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
         // What was asked for is so; the desktop's window starts one without knowing.
         Err(error) if error.is_already_running() => {
             note("tocsin: it is running already; `tocsin status` shows it");
-            Output { json: global.json }.show(&serde_json::json!({ "already_running": true }), String::new)?;
+            Output { json: global.json }
+                .show(&serde_json::json!({ "already_running": true }), String::new)?;
             Ok(Exit::Ok)
         }
         Err(error) => Err(Failure::failed(error.to_string())),

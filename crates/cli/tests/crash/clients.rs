@@ -44,9 +44,17 @@ impl Team {
         let sender = token(&["token", "create", "publisher", "--sender", "--topic", "ops"]);
         let subscriber = token(&["token", "create", "subscriber", "--user", "anna"]);
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let me = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-            http.get(format!("{origin}/v1/me")).bearer_auth(&subscriber).send().await.unwrap().json::<Value>().await.unwrap()
-        });
+        let me =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+                http.get(format!("{origin}/v1/me"))
+                    .bearer_auth(&subscriber)
+                    .send()
+                    .await
+                    .unwrap()
+                    .json::<Value>()
+                    .await
+                    .unwrap()
+            });
         let start = format!("{}-0", me["server"]["epoch"].as_str().unwrap());
         // A client of its own: connections belong to the runtime that opened them.
         let http = reqwest::Client::builder().no_proxy().timeout(SILENCE).build().unwrap();
@@ -102,7 +110,11 @@ impl Publisher {
                 Ok(answer) if answer.status() == StatusCode::CREATED => {
                     // Killed while it answered: the same key again.
                     if let Ok(body) = answer.json::<Value>().await {
-                        self.oracle.published(key, body["id"].as_str().unwrap(), body["seq"].as_u64().unwrap());
+                        self.oracle.published(
+                            key,
+                            body["id"].as_str().unwrap(),
+                            body["seq"].as_u64().unwrap(),
+                        );
                         return;
                     }
                 }
@@ -129,7 +141,16 @@ pub async fn poll(team: Team, oracle: Arc<Oracle>, stop: CancellationToken) {
     let mut cursor = team.start.clone();
     while !stop.is_cancelled() {
         let url = team.url(&format!("/poll?device=poll&wait=5&cursor={cursor}"));
-        let asked = async { team.http.get(url).bearer_auth(&team.subscriber).send().await?.error_for_status()?.json::<Value>().await };
+        let asked = async {
+            team.http
+                .get(url)
+                .bearer_auth(&team.subscriber)
+                .send()
+                .await?
+                .error_for_status()?
+                .json::<Value>()
+                .await
+        };
         tokio::select! {
             () = stop.cancelled() => return,
             answer = asked => match answer {
@@ -160,7 +181,12 @@ pub async fn sse(team: Team, oracle: Arc<Oracle>, stop: CancellationToken) {
     }
 }
 
-async fn stream(team: &Team, http: &reqwest::Client, oracle: &Oracle, last: &mut String) -> reqwest::Result<()> {
+async fn stream(
+    team: &Team,
+    http: &reqwest::Client,
+    oracle: &Oracle,
+    last: &mut String,
+) -> reqwest::Result<()> {
     let request = http.get(team.url("/events?device=sse")).bearer_auth(&team.subscriber);
     let answer = request.header("last-event-id", last.as_str()).send().await?.error_for_status()?;
     let mut bytes = answer.bytes_stream();

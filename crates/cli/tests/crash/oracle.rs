@@ -89,7 +89,8 @@ impl Oracle {
     pub fn check(&self) -> String {
         let known = self.known.lock().unwrap();
         let mut wrong = known.wrong.clone();
-        let mut by_seq: Vec<(u64, String)> = known.answered.values().map(|(id, seq)| (*seq, id.clone())).collect();
+        let mut by_seq: Vec<(u64, String)> =
+            known.answered.values().map(|(id, seq)| (*seq, id.clone())).collect();
         by_seq.sort();
         let ids: HashSet<&String> = by_seq.iter().map(|(_, id)| id).collect();
         if ids.len() != known.answered.len() {
@@ -99,12 +100,18 @@ impl Oracle {
         for transport in TRANSPORTS {
             let arrived = known.arrived.get(transport).cloned().unwrap_or_default();
             let mut seen = HashSet::new();
-            let once: Vec<(u64, String)> = arrived.iter().filter(|(_, id)| seen.insert(id)).cloned().collect();
+            let once: Vec<(u64, String)> =
+                arrived.iter().filter(|(_, id)| seen.insert(id)).cloned().collect();
             twice.push(format!("{transport} {} repetitions", arrived.len() - once.len()));
             wrong.extend(compare(transport, &by_seq, &once));
         }
         let told = wrong.iter().take(20).cloned().collect::<Vec<_>>().join("\n");
-        assert!(wrong.is_empty(), "{} faults; the oracle's files are in {}\n{told}", wrong.len(), self.directory.display());
+        assert!(
+            wrong.is_empty(),
+            "{} faults; the oracle's files are in {}\n{told}",
+            wrong.len(),
+            self.directory.display()
+        );
         assert!(known.repeats > 0, "no key was repeated: the test shows less than it should");
         format!("{} messages, {} keys repeated; {}", by_seq.len(), known.repeats, twice.join(", "))
     }

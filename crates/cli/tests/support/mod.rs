@@ -92,7 +92,10 @@ impl Home {
         let mut child = command.stdout(Stdio::null()).stderr(err).spawn().unwrap();
         let told = wait_for("the server to be ready", || {
             if let Some(status) = child.try_wait().unwrap() {
-                panic!("serve ended with {status}: {}", fs::read_to_string(self.dir.path().join("serve.stderr")).unwrap());
+                panic!(
+                    "serve ended with {status}: {}",
+                    fs::read_to_string(self.dir.path().join("serve.stderr")).unwrap()
+                );
             }
             serde_json::from_str::<Value>(&fs::read_to_string(&ready).ok()?).ok()
         });
@@ -169,7 +172,8 @@ impl Done {
 
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("tocsin {}: {error}: {}", self.args, self.out))
+        serde_json::from_str(&self.out)
+            .unwrap_or_else(|error| panic!("tocsin {}: {error}: {}", self.args, self.out))
     }
 
     pub fn line(&self) -> &str {

@@ -27,7 +27,11 @@ pub fn find<'a>(headers: &'a HeaderMap, instance: &str) -> Option<&'a str> {
 /// `Set-Cookie` that opens a session.
 pub fn set(instance: &str, secret: &Secret, secure: bool) -> String {
     let secure = if secure { "; Secure" } else { "" };
-    format!("{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={IDLE_S}{secure}", name(instance), secret.expose())
+    format!(
+        "{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={IDLE_S}{secure}",
+        name(instance),
+        secret.expose()
+    )
 }
 
 /// `Set-Cookie` that ends it.

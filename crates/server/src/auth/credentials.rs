@@ -108,12 +108,20 @@ impl Credentials {
     pub fn forget(&self, entry: &Entry) {
         match entry {
             Entry::Revoked { token } => self.forget_where(|_, known| known.principal.token == *token),
-            Entry::SessionEnded { session } => self.forget_where(|proof, _| *proof == Proof::Session(*session)),
+            Entry::SessionEnded { session } => {
+                self.forget_where(|proof, _| *proof == Proof::Session(*session))
+            }
             Entry::UserRemoved { user } => {
-                self.forget_where(|_, known| known.principal.user.as_ref().is_some_and(|(id, ..)| id == user));
+                self.forget_where(|_, known| {
+                    known.principal.user.as_ref().is_some_and(|(id, ..)| id == user)
+                });
             }
             Entry::AccountsChanged => self.forget_where(|_, _| true),
-            Entry::Message(_) | Entry::Joined { .. } | Entry::Left { .. } | Entry::Filter { .. } | Entry::State { .. } => {}
+            Entry::Message(_)
+            | Entry::Joined { .. }
+            | Entry::Left { .. }
+            | Entry::Filter { .. }
+            | Entry::State { .. } => {}
         }
     }
 
@@ -217,7 +225,13 @@ mod tests {
         store.add_user(NewUser { name: "ann".into(), display_name: None, role: Role::Admin }).await.unwrap();
         let secret = Secret::token();
         let user = Some("ann".into());
-        let token = NewToken { kind: TokenKind::Client, name: "t".into(), user, topics: Vec::new(), expires_in: Some(60) };
+        let token = NewToken {
+            kind: TokenKind::Client,
+            name: "t".into(),
+            user,
+            topics: Vec::new(),
+            expires_in: Some(60),
+        };
         let token = store.add_token(TokenOrder { token, secret: secret.hash(), device: None }).await.unwrap();
         let credentials = Credentials::new(store.clone(), &Config::default(), clock);
         (store, credentials, Proof::Token(secret.hash()), token.id, now)
@@ -228,7 +242,10 @@ mod tests {
         let (store, credentials, proof, id, _) = desk().await;
         let principal = credentials.check(&proof).await.unwrap().unwrap();
         store.revoke_token(&id, None).await.unwrap();
-        assert!(credentials.check(&proof).await.unwrap().is_some(), "from memory: the tail has not come there yet");
+        assert!(
+            credentials.check(&proof).await.unwrap().is_some(),
+            "from memory: the tail has not come there yet"
+        );
         credentials.forget(&Entry::Revoked { token: TokenId(principal.token.0 + 1) });
         assert!(credentials.check(&proof).await.unwrap().is_some(), "another token's end");
         credentials.forget(&Entry::Revoked { token: principal.token });
@@ -249,10 +266,15 @@ mod tests {
     async fn an_end_while_the_store_is_asked_is_not_overwritten_by_its_answer() {
         let (_, credentials, proof, _, _) = desk().await;
         // What `check` does, with an invalidation in the middle.
-        let Remembered::Ask(generation) = credentials.remembered(&proof, 1_000_000) else { panic!("nothing is remembered yet") };
+        let Remembered::Ask(generation) = credentials.remembered(&proof, 1_000_000) else {
+            panic!("nothing is remembered yet")
+        };
         let answer = Arc::new(credentials.ask(&proof).await.unwrap().unwrap());
         credentials.forget(&Entry::Revoked { token: answer.token });
         credentials.keep(&proof, answer, 1_000_000, generation);
-        assert!(matches!(credentials.remembered(&proof, 1_000_000), Remembered::Ask(_)), "a revoked token was remembered");
+        assert!(
+            matches!(credentials.remembered(&proof, 1_000_000), Remembered::Ask(_)),
+            "a revoked token was remembered"
+        );
     }
 }

@@ -87,7 +87,11 @@ impl Identity {
 
     /// Refuses everybody but administrators.
     pub fn admin(&self) -> Result<(), Failure> {
-        if self.is_admin() { Ok(()) } else { Err(Failure::new(Code::Forbidden, "only an administrator may do this")) }
+        if self.is_admin() {
+            Ok(())
+        } else {
+            Err(Failure::new(Code::Forbidden, "only an administrator may do this"))
+        }
     }
 
     /// The token behind it, if there is one: neither the embedding host nor a session by login code has one.
@@ -180,7 +184,9 @@ fn presented(parts: &Parts, state: &AppState) -> Result<(Proof, Via, Option<tick
     };
     if let (Some(transport), Some(ticket)) = (transport, ticket(parts)) {
         let entered = state.credentials.tickets.enter(&secret::hash(ticket), transport);
-        let (proof, pass) = entered.ok_or_else(|| failed(parts, state, "the ticket was used, is too old, or is for another transport"))?;
+        let (proof, pass) = entered.ok_or_else(|| {
+            failed(parts, state, "the ticket was used, is too old, or is for another transport")
+        })?;
         return Ok((proof, Via::Ticket, Some(pass)));
     }
     Err(refused("a token is needed"))
@@ -191,7 +197,8 @@ fn ticket(parts: &Parts) -> Option<&str> {
 }
 
 fn refused(message: &str) -> Failure {
-    Failure::new(Code::Unauthorised, message).hint("send `Authorization: Bearer tcs_…`; an administrator makes tokens with `tocsin token create`")
+    Failure::new(Code::Unauthorised, message)
+        .hint("send `Authorization: Bearer tcs_…`; an administrator makes tokens with `tocsin token create`")
 }
 
 /// A credential was presented and is bad: counted, and slowed down when there are too many.

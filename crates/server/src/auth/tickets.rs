@@ -40,9 +40,14 @@ struct Ticket {
 }
 
 enum TicketState {
-    Fresh { until: Millis },
+    Fresh {
+        until: Millis,
+    },
     /// `open` streams use it now; the last one that did not end at `left_at`.
-    Streaming { open: u32, left_at: Millis },
+    Streaming {
+        open: u32,
+        left_at: Millis,
+    },
 }
 
 impl Ticket {
@@ -70,14 +75,20 @@ impl Tickets {
             made.retain(|_, ticket| !ticket.over(now));
         }
         if made.len() >= TICKETS_MOST {
-            return Err(Failure::new(Code::Busy, "too many tickets are open").hint("use each ticket you make").retry_after(30));
+            return Err(Failure::new(Code::Busy, "too many tickets are open")
+                .hint("use each ticket you make")
+                .retry_after(30));
         }
         made.insert(secret.hash(), Ticket { transport, proof, state: TicketState::Fresh { until } });
         Ok((secret, until))
     }
 
     /// Uses a ticket. The pass is to be kept for as long as the stream lives.
-    pub(super) fn enter(self: &Arc<Self>, secret: &SecretHash, transport: TicketFor) -> Option<(Proof, Pass)> {
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        secret: &SecretHash,
+        transport: TicketFor,
+    ) -> Option<(Proof, Pass)> {
         let now = (self.clock)();
         let mut made = self.lock();
         let ticket = made.get_mut(secret)?;
@@ -106,7 +117,9 @@ impl Tickets {
 
     fn left(&self, secret: &SecretHash) {
         let now = (self.clock)();
-        if let Some(Ticket { state: TicketState::Streaming { open, left_at }, .. }) = self.lock().get_mut(secret) {
+        if let Some(Ticket { state: TicketState::Streaming { open, left_at }, .. }) =
+            self.lock().get_mut(secret)
+        {
             *open = open.saturating_sub(1);
             *left_at = now;
         }

@@ -51,9 +51,9 @@ impl Names {
 
     fn is_ours(&self, host: &str) -> bool {
         if let Some(rest) = host.strip_prefix('[') {
-            return rest
-                .split_once(']')
-                .is_some_and(|(address, port)| address.parse::<Ipv6Addr>().is_ok() && (port.is_empty() || is_port(port.strip_prefix(':'))));
+            return rest.split_once(']').is_some_and(|(address, port)| {
+                address.parse::<Ipv6Addr>().is_ok() && (port.is_empty() || is_port(port.strip_prefix(':')))
+            });
         }
         let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
         if port.is_some() && !is_port(port) {
@@ -102,12 +102,32 @@ mod tests {
             ..Config::default()
         });
         for good in [
-            "127.0.0.1:80", "10.1.2.3", "[::1]:8722", "[fe80::1]", "localhost", "LOCALHOST:1", "localhost.", "desk-7.corp", "desk-7.local:8722",
-            "push.example.com", "alerts.lan:1",
+            "127.0.0.1:80",
+            "10.1.2.3",
+            "[::1]:8722",
+            "[fe80::1]",
+            "localhost",
+            "LOCALHOST:1",
+            "localhost.",
+            "desk-7.corp",
+            "desk-7.local:8722",
+            "push.example.com",
+            "alerts.lan:1",
         ] {
             assert!(names.is_ours(good), "{good}");
         }
-        for bad in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "[::1", "[evil]", "localhost:x", "", "desk-7", "0x7f.1", "a@localhost"] {
+        for bad in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "[::1",
+            "[evil]",
+            "localhost:x",
+            "",
+            "desk-7",
+            "0x7f.1",
+            "a@localhost",
+        ] {
             assert!(!names.is_ours(bad), "{bad}");
         }
         assert_eq!(names.public_origin(), Some("https://push.example.com"));

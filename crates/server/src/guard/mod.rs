@@ -72,7 +72,8 @@ fn wrong_method(method: &Method, path: &str) -> Failure {
         return Failure::new(Code::Internal, format!("{path} has no line in the table of roles"));
     }
     let allowed = allowed.join(", ");
-    Failure::new(Code::MethodNotAllowed, format!("{method} does not fit this route")).hint(format!("it takes {allowed}"))
+    Failure::new(Code::MethodNotAllowed, format!("{method} does not fit this route"))
+        .hint(format!("it takes {allowed}"))
 }
 
 /// The layer.
@@ -84,7 +85,8 @@ pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> 
         Ok(rule) => (rule, next.run(Request::from_parts(parts, body)).await),
         Err(failure) => {
             let path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
-            let allow = (failure.error.code == Code::MethodNotAllowed).then(|| table::methods(path).join(", "));
+            let allow =
+                (failure.error.code == Code::MethodNotAllowed).then(|| table::methods(path).join(", "));
             let mut answer = failure.into_response();
             if let Some(value) = allow.and_then(|methods| HeaderValue::from_str(&methods).ok()) {
                 answer.headers_mut().insert(ALLOW, value);

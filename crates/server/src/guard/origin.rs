@@ -22,7 +22,8 @@ pub fn check(parts: &Parts, seen: &Seen<'_>, names: &Names, instance: &str) -> R
         let public = names.public_origin().is_some_and(|public| public.eq_ignore_ascii_case(text));
         return if own || public { Ok(()) } else { Err(foreign(text)) };
     }
-    let by_cookie = !parts.headers.contains_key(AUTHORIZATION) && cookie::find(&parts.headers, instance).is_some();
+    let by_cookie =
+        !parts.headers.contains_key(AUTHORIZATION) && cookie::find(&parts.headers, instance).is_some();
     if !by_cookie {
         return Ok(());
     }
@@ -31,8 +32,11 @@ pub fn check(parts: &Parts, seen: &Seen<'_>, names: &Names, instance: &str) -> R
     if parts.method == Method::GET && same_site {
         return Ok(());
     }
-    Err(Failure::new(Code::WrongOrigin, "a request with the session cookie must come from this server's own page")
-        .hint("programs use a token: `Authorization: Bearer tcs_…`"))
+    Err(Failure::new(
+        Code::WrongOrigin,
+        "a request with the session cookie must come from this server's own page",
+    )
+    .hint("programs use a token: `Authorization: Bearer tcs_…`"))
 }
 
 fn foreign(origin: &str) -> Failure {

@@ -37,9 +37,13 @@ impl<'a> Seen<'a> {
             address: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.address.ip().to_canonical()),
             secure: peer.is_some_and(|peer| peer.tls),
             host: parts.uri.authority().map(Authority::as_str).or_else(|| single(headers, HOST.as_str())),
-            forwarded: ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded"].iter().any(|name| headers.contains_key(*name)),
+            forwarded: ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded"]
+                .iter()
+                .any(|name| headers.contains_key(*name)),
         };
-        let trusted = |address: IpAddr| config.trusted_proxies.iter().any(|proxy| proxy.to_canonical() == address.to_canonical());
+        let trusted = |address: IpAddr| {
+            config.trusted_proxies.iter().any(|proxy| proxy.to_canonical() == address.to_canonical())
+        };
         if !trusted(direct.address) {
             return direct;
         }
@@ -54,7 +58,8 @@ impl<'a> Seen<'a> {
             .find(|address| !trusted(*address));
         Self {
             address: client.map_or(direct.address, |address| address.to_canonical()),
-            secure: single(headers, "x-forwarded-proto").map_or(direct.secure, |scheme| scheme.eq_ignore_ascii_case("https")),
+            secure: single(headers, "x-forwarded-proto")
+                .map_or(direct.secure, |scheme| scheme.eq_ignore_ascii_case("https")),
             host: single(headers, "x-forwarded-host").or(direct.host),
             forwarded: true,
         }
@@ -104,11 +109,18 @@ mod tests {
             ("x-forwarded-proto", "https"),
             ("x-forwarded-host", "push.example.com"),
         ];
-        let config = Config { trusted_proxies: vec!["10.0.0.1".parse().unwrap(), "10.0.0.9".parse().unwrap()], ..Config::default() };
+        let config = Config {
+            trusted_proxies: vec!["10.0.0.1".parse().unwrap(), "10.0.0.9".parse().unwrap()],
+            ..Config::default()
+        };
 
         let believed = parts("10.0.0.1:4000", &headers);
         let seen = Seen::of(&believed, &config);
-        assert_eq!(seen.address, "198.51.100.7".parse::<IpAddr>().unwrap(), "what the client itself wrote is not believed");
+        assert_eq!(
+            seen.address,
+            "198.51.100.7".parse::<IpAddr>().unwrap(),
+            "what the client itself wrote is not believed"
+        );
         assert_eq!(seen.origin().as_deref(), Some("https://push.example.com"));
 
         let liar = parts("10.0.0.2:4000", &headers);
@@ -128,6 +140,9 @@ mod tests {
 
     #[test]
     fn two_hosts_are_none() {
-        assert_eq!(Seen::of(&parts("127.0.0.1:1", &[("host", "a"), ("host", "b")]), &Config::default()).host, None);
+        assert_eq!(
+            Seen::of(&parts("127.0.0.1:1", &[("host", "a"), ("host", "b")]), &Config::default()).host,
+            None
+        );
     }
 }

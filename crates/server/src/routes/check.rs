@@ -51,7 +51,8 @@ pub fn name(field: &str, value: &str) -> Result<(), Failure> {
 pub fn user_name(field: &str, value: &str) -> Result<(), Failure> {
     name(field, value)?;
     if value.bytes().any(|b| b.is_ascii_uppercase()) {
-        return Err(invalid(field, format!("{value:?} has capital letters")).hint("names of people are lower case; `display_name` takes anything"));
+        return Err(invalid(field, format!("{value:?} has capital letters"))
+            .hint("names of people are lower case; `display_name` takes anything"));
     }
     Ok(())
 }
@@ -72,7 +73,8 @@ pub fn is_web_url(value: &str) -> bool {
         start.eq_ignore_ascii_case(scheme).then(|| &value[scheme.len()..])
     });
     rest.is_some_and(|rest| {
-        rest.starts_with(|c: char| c.is_alphanumeric() || c == '[') && !rest.contains(|c: char| c.is_whitespace() || c.is_control())
+        rest.starts_with(|c: char| c.is_alphanumeric() || c == '[')
+            && !rest.contains(|c: char| c.is_whitespace() || c.is_control())
     })
 }
 
@@ -80,7 +82,9 @@ pub fn is_web_url(value: &str) -> bool {
 pub fn span_s(field: &str, value: Option<u64>, most: u64) -> Result<(), Failure> {
     match value {
         Some(0) => Err(invalid(field, "is 0 seconds; leave it out for no end")),
-        Some(seconds) if seconds > most => Err(invalid(field, format!("{seconds} seconds, at most {most} are taken"))),
+        Some(seconds) if seconds > most => {
+            Err(invalid(field, format!("{seconds} seconds, at most {most} are taken")))
+        }
         _ => Ok(()),
     }
 }
@@ -91,10 +95,24 @@ mod tests {
 
     #[test]
     fn only_web_addresses_open() {
-        for good in ["http://a", "https://grafana.example/d/1?x=y#z", "HTTPS://[::1]:3000/", "https://例え.jp/路径"] {
+        for good in
+            ["http://a", "https://grafana.example/d/1?x=y#z", "HTTPS://[::1]:3000/", "https://例え.jp/路径"]
+        {
             assert!(is_web_url(good), "{good}");
         }
-        for bad in ["", "javascript:alert(1)", "file:///etc/passwd", "http://", "http:///x", "https://a b", "https://a\nb", "ftp://a", "//a", "tel:1", "http://@a"] {
+        for bad in [
+            "",
+            "javascript:alert(1)",
+            "file:///etc/passwd",
+            "http://",
+            "http:///x",
+            "https://a b",
+            "https://a\nb",
+            "ftp://a",
+            "//a",
+            "tel:1",
+            "http://@a",
+        ] {
             assert!(!is_web_url(bad), "{bad}");
         }
     }

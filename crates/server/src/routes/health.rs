@@ -66,7 +66,8 @@ pub async fn ready(State(state): State<AppState>) -> Result<Answer<Well>, Failur
 pub async fn metrics(State(state): State<AppState>) -> Result<impl IntoResponse, Failure> {
     // A store that can not answer is no reason to hide the other numbers.
     let numbers = state.store.stats().await.ok();
-    let text = state.metrics.text(numbers).map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
+    let text =
+        state.metrics.text(numbers).map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], text))
 }

@@ -53,9 +53,11 @@ impl<T: DeserializeOwned> FromRequestParts<AppState> for Query<T> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Failure> {
-        axum::extract::Query::try_from_uri(&parts.uri)
-            .map(|axum::extract::Query(query)| Self(query))
-            .map_err(|error| Failure::new(Code::BadRequest, format!("the query is not understood: {}", innermost(&error))))
+        axum::extract::Query::try_from_uri(&parts.uri).map(|axum::extract::Query(query)| Self(query)).map_err(
+            |error| {
+                Failure::new(Code::BadRequest, format!("the query is not understood: {}", innermost(&error)))
+            },
+        )
     }
 }
 
@@ -67,7 +69,8 @@ impl<T: DeserializeOwned + Send> FromRequestParts<AppState> for Path<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Failure> {
         let path = axum::extract::Path::from_request_parts(parts, state).await;
-        path.map(|axum::extract::Path(path)| Self(path)).map_err(|error| Failure::new(Code::NotFound, error.body_text()))
+        path.map(|axum::extract::Path(path)| Self(path))
+            .map_err(|error| Failure::new(Code::NotFound, error.body_text()))
     }
 }
 
@@ -92,12 +95,16 @@ async fn read(headers: &HeaderMap, body: Body, state: &AppState) -> Result<Bytes
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if is_length_limit(&error) => Err(too_large()),
         Ok(Err(_)) => Err(Failure::new(Code::BadRequest, "the body ended early")),
-        Err(_) => Err(Failure::new(Code::BadRequest, format!("the body did not arrive within {} s", deadline.as_secs()))),
+        Err(_) => Err(Failure::new(
+            Code::BadRequest,
+            format!("the body did not arrive within {} s", deadline.as_secs()),
+        )),
     }
 }
 
 fn is_length_limit(error: &axum::Error) -> bool {
-    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
+    std::error::Error::source(error)
+        .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
 }
 
 fn too_large() -> Failure {
@@ -117,10 +124,17 @@ fn explained<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
         let path = error.path().to_string();
         let at = if path == "." { String::new() } else { format!("{path}: ") };
         let inner = error.into_inner();
-        let what = if inner.is_data() { "the body does not have the documented shape" } else { "the body is not JSON" };
-        Failure::new(Code::BadRequest, format!("{what}: {at}{inner}")).hint("the shape of every body is in /openapi.json")
+        let what = if inner.is_data() {
+            "the body does not have the documented shape"
+        } else {
+            "the body is not JSON"
+        };
+        Failure::new(Code::BadRequest, format!("{what}: {at}{inner}"))
+            .hint("the shape of every body is in /openapi.json")
     })?;
-    json.end().map_err(|error| Failure::new(Code::BadRequest, format!("the body is not one JSON value: {error}")))?;
+    json.end().map_err(|error| {
+        Failure::new(Code::BadRequest, format!("the body is not one JSON value: {error}"))
+    })?;
     Ok(value)
 }
 

@@ -48,7 +48,9 @@ pub async fn make(
     check::span_s("expires_in", order.expires_in, EXPIRES_IN_MOST_S)?;
     let seconds = order.expires_in.unwrap_or(EXPIRES_IN_S);
     let expires_at = (state.clock)() + Millis::try_from(seconds * 1000).unwrap_or(Millis::MAX / 2);
-    let origin = origin(&state, &parts).ok_or_else(|| Failure::new(Code::WrongHost, "the address of this server is not known").hint("set `public_url`"))?;
+    let origin = origin(&state, &parts).ok_or_else(|| {
+        Failure::new(Code::WrongHost, "the address of this server is not known").hint("set `public_url`")
+    })?;
     let code = Secret::code();
     let grant = JoinOrder { user: order.user, role: order.role, topics: order.topics, expires_at };
     state.store.add_invite(code.hash(), grant).await?;
@@ -65,13 +67,21 @@ fn origin(state: &AppState, parts: &Parts) -> Option<String> {
 
 /// Uses an invite up: the one-time code is the credential.
 #[utoipa::path(post, path = "/v1/join", tag = "invites", request_body = Join, responses((status = 201, body = Joined), (status = 410, body = tocsin_protocol::error::ErrorBody)), security(()))]
-pub async fn join(State(state): State<AppState>, parts: Parts, Json(join): Json<Join>) -> Result<(StatusCode, Answer<Joined>), Failure> {
+pub async fn join(
+    State(state): State<AppState>,
+    parts: Parts,
+    Json(join): Json<Join>,
+) -> Result<(StatusCode, Answer<Joined>), Failure> {
     check::name("device", &join.device)?;
     if let Some(user) = &join.user {
         check::user_name("user", user)?;
     }
     check::display_name("display_name", join.display_name.as_deref())?;
-    let user = join.user.map(|name| NewUser { name, display_name: join.display_name, role: tocsin_protocol::Role::Member });
+    let user = join.user.map(|name| NewUser {
+        name,
+        display_name: join.display_name,
+        role: tocsin_protocol::Role::Member,
+    });
     let token = Secret::token();
     let made = state.store.redeem_invite(&secret::hash(&join.code), &join.device, user, token.hash()).await;
     let made = made.map_err(|error| match error {

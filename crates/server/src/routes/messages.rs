@@ -70,13 +70,21 @@ pub async fn list(
 
 /// One message, with what the asking person did with it.
 #[utoipa::path(get, path = "/v1/messages/{id}", tag = "messages", params(("id" = String, Path)), responses((status = 200, body = MessageView)))]
-pub async fn one(State(state): State<AppState>, identity: Identity, Path(id): Path<MessageId>) -> Result<Answer<MessageView>, Failure> {
+pub async fn one(
+    State(state): State<AppState>,
+    identity: Identity,
+    Path(id): Path<MessageId>,
+) -> Result<Answer<MessageView>, Failure> {
     Ok(Answer(state.store.message(identity.viewer(), id).await?))
 }
 
 /// Who has the message and who has not.
 #[utoipa::path(get, path = "/v1/messages/{id}/receipt", tag = "messages", params(("id" = String, Path)), responses((status = 200, body = Receipt)))]
-pub async fn receipt(State(state): State<AppState>, identity: Identity, Path(id): Path<MessageId>) -> Result<Answer<Receipt>, Failure> {
+pub async fn receipt(
+    State(state): State<AppState>,
+    identity: Identity,
+    Path(id): Path<MessageId>,
+) -> Result<Answer<Receipt>, Failure> {
     Ok(Answer(state.store.receipt(identity.viewer(), id).await?))
 }
 

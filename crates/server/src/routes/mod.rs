@@ -33,8 +33,7 @@ pub use pace::Pace;
 use crate::{
     AppState, Failure,
     guard::{Guard, guard},
-    page,
-    stream,
+    page, stream,
 };
 
 /// All routes, with their guards.
@@ -99,5 +98,6 @@ async fn page_or_nothing(method: Method, uri: Uri, headers: HeaderMap) -> Result
 }
 
 fn nothing(method: &Method, uri: &Uri) -> Failure {
-    Failure::new(Code::NotFound, format!("there is nothing at {method} {}", uri.path())).hint("/openapi.json lists every route")
+    Failure::new(Code::NotFound, format!("there is nothing at {method} {}", uri.path()))
+        .hint("/openapi.json lists every route")
 }

@@ -11,11 +11,17 @@ use utoipa::{
     openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{ack, devices, health, hooks::alertmanager, invites, me, messages, publish, session, tickets, tokens, topics, users};
+use super::{
+    ack, devices, health, hooks::alertmanager, invites, me, messages, publish, session, tickets, tokens,
+    topics, users,
+};
 
 /// One page of the inbox, newest first.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "only its shape is used: utoipa takes no generic `Page` whose type is not its own")]
+#[expect(
+    dead_code,
+    reason = "only its shape is used: utoipa takes no generic `Page` whose type is not its own"
+)]
 pub struct MessagePage {
     /// The rows.
     items: Vec<MessageView>,

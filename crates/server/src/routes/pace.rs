@@ -37,7 +37,8 @@ impl Pace {
         let Some(per_s) = self.per_s else { return Ok(()) };
         let full = i64::from(self.burst) * 1000;
         let refill = i64::from(per_s.max(1));
-        let level = |bucket: &Bucket| (bucket.left_milli + (now - bucket.at).max(0).saturating_mul(refill)).min(full);
+        let level =
+            |bucket: &Bucket| (bucket.left_milli + (now - bucket.at).max(0).saturating_mul(refill)).min(full);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= BUCKETS_MOST && !buckets.contains_key(&token) {
             buckets.retain(|_, bucket| level(bucket) < full);
@@ -51,9 +52,12 @@ impl Pace {
         }
         let wait_ms = (1000 - left).div_euclid(refill) + 1;
         let seconds = u64::try_from(wait_ms.div_euclid(1000) + 1).unwrap_or(1);
-        Err(Failure::new(Code::RateLimited, format!("this token publishes faster than {per_s} messages a second"))
-            .hint("send less, or let the operator raise the limit")
-            .retry_after(seconds))
+        Err(Failure::new(
+            Code::RateLimited,
+            format!("this token publishes faster than {per_s} messages a second"),
+        )
+        .hint("send less, or let the operator raise the limit")
+        .retry_after(seconds))
     }
 }
 

@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 use tocsin_protocol::{
     Action, Millis, Publish, Published,
     limits::{
-        ACTIONS, BODY_BYTES, EXPIRES_IN_S, IDEMPOTENCY_KEY_BYTES, KEY_BYTES, LABEL_BYTES, RECIPIENTS, TAG_BYTES, TAGS, TITLE_BYTES,
+        ACTIONS, BODY_BYTES, EXPIRES_IN_S, IDEMPOTENCY_KEY_BYTES, KEY_BYTES, LABEL_BYTES, RECIPIENTS,
+        TAG_BYTES, TAGS, TITLE_BYTES,
     },
 };
 use tocsin_store::{Idempotency, NewMessage, Sender};
@@ -42,7 +43,11 @@ pub async fn publish(
     answer
 }
 
-async fn stored(state: &AppState, identity: &Identity, request: Request) -> Result<(StatusCode, Answer<Published>), Failure> {
+async fn stored(
+    state: &AppState,
+    identity: &Identity,
+    request: Request,
+) -> Result<(StatusCode, Answer<Published>), Failure> {
     state.pace.take(identity.principal.token, (state.clock)())?;
     let key = request.headers().get("idempotency-key").cloned();
     let Json(publish) = Json::<Publish>::from_request(request, state).await?;
@@ -53,7 +58,10 @@ async fn stored(state: &AppState, identity: &Identity, request: Request) -> Resu
 }
 
 /// Stores a message that was checked.
-pub async fn submit(state: &AppState, message: NewMessage) -> Result<(StatusCode, Answer<Published>), Failure> {
+pub async fn submit(
+    state: &AppState,
+    message: NewMessage,
+) -> Result<(StatusCode, Answer<Published>), Failure> {
     let publication = state.store.publish(message).await?;
     let result = if publication.repeated { PublishResult::Repeated } else { PublishResult::Stored };
     state.metrics.published(result);
@@ -75,14 +83,21 @@ fn message(sender: Sender, publish: Publish, idempotency: Option<Idempotency>) -
         key: publish.key,
         replaces: publish.replaces,
         resolved: publish.resolved,
-        expires_in_ms: publish.expires_in.and_then(|seconds| Millis::try_from(seconds).ok()).map(|seconds| seconds * 1000),
+        expires_in_ms: publish
+            .expires_in
+            .and_then(|seconds| Millis::try_from(seconds).ok())
+            .map(|seconds| seconds * 1000),
         idempotency,
     }
 }
 
 fn idempotency(key: &HeaderValue, publish: &Publish) -> Result<Idempotency, Failure> {
-    let key = key.to_str().ok().filter(|key| (1..=IDEMPOTENCY_KEY_BYTES).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()));
-    let key = key.ok_or_else(|| invalid("Idempotency-Key", format!("1 to {IDEMPOTENCY_KEY_BYTES} visible ASCII characters are taken")))?;
+    let key = key.to_str().ok().filter(|key| {
+        (1..=IDEMPOTENCY_KEY_BYTES).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic())
+    });
+    let key = key.ok_or_else(|| {
+        invalid("Idempotency-Key", format!("1 to {IDEMPOTENCY_KEY_BYTES} visible ASCII characters are taken"))
+    })?;
     // Over the parsed request: a client that orders or spaces its JSON differently in a retry means the same message.
     let parsed = serde_json::to_vec(publish).map_err(|error| invalid("body", error))?;
     Ok(Idempotency { key: key.into(), request: Sha256::digest(parsed).into(), keep_ms: KEEP_KEYS_MS })
@@ -109,7 +124,8 @@ pub fn check_fields(publish: &Publish) -> Result<(), Failure> {
         check::some_text("key", key, KEY_BYTES)?;
     }
     if publish.key.is_some() && publish.replaces.is_some() {
-        return Err(invalid("replaces", "contradicts `key`").hint("`key` finds the older version by itself; give one of the two"));
+        return Err(invalid("replaces", "contradicts `key`")
+            .hint("`key` finds the older version by itself; give one of the two"));
     }
     check::span_s("expires_in", publish.expires_in, EXPIRES_IN_S)?;
     many("actions", publish.actions.len(), ACTIONS)?;
@@ -121,7 +137,8 @@ pub fn check_fields(publish: &Publish) -> Result<(), Failure> {
 
 fn address(publish: &Publish) -> Result<(), Failure> {
     match (&publish.topic, publish.to.len()) {
-        (None, 0) => Err(invalid("topic", "neither `topic` nor `to` was given").hint("`topic` reaches its members, `to` a list of people")),
+        (None, 0) => Err(invalid("topic", "neither `topic` nor `to` was given")
+            .hint("`topic` reaches its members, `to` a list of people")),
         (Some(_), 1..) => Err(invalid("to", "contradicts `topic`").hint("give one of the two")),
         (Some(topic), 0) => check::name("topic", topic),
         (None, people) => {

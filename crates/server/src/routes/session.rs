@@ -21,16 +21,27 @@ use crate::{
 
 /// Makes a one-time way into the page for oneself.
 #[utoipa::path(post, path = "/v1/login-codes", tag = "sessions", responses((status = 201, body = LoginCode)))]
-pub async fn code(State(state): State<AppState>, identity: Identity, parts: Parts) -> Result<(StatusCode, Answer<LoginCode>), Failure> {
+pub async fn code(
+    State(state): State<AppState>,
+    identity: Identity,
+    parts: Parts,
+) -> Result<(StatusCode, Answer<LoginCode>), Failure> {
     let (user, ..) = identity.user()?;
     let (secret, expires_at) = state.credentials.codes.make(user, identity.token(), (state.clock)());
     let origin = Seen::of(&parts, &state.config).origin().unwrap_or_default();
-    Ok((StatusCode::CREATED, Answer(LoginCode { url: format!("{origin}/#code={}", secret.expose()), expires_at })))
+    Ok((
+        StatusCode::CREATED,
+        Answer(LoginCode { url: format!("{origin}/#code={}", secret.expose()), expires_at }),
+    ))
 }
 
 /// Exchanges a one-time code or a client token for a cookie.
 #[utoipa::path(post, path = "/v1/session", tag = "sessions", request_body = NewSession, responses((status = 204)), security(()))]
-pub async fn open(State(state): State<AppState>, parts: Parts, Json(order): Json<NewSession>) -> Result<impl IntoResponse, Failure> {
+pub async fn open(
+    State(state): State<AppState>,
+    parts: Parts,
+    Json(order): Json<NewSession>,
+) -> Result<impl IntoResponse, Failure> {
     let (user, token) = match order {
         NewSession::Code(code) => by_code(&state, &parts, &code)?,
         NewSession::Token(token) => by_token(&state, &parts, &token).await?,
@@ -47,7 +58,8 @@ pub async fn open(State(state): State<AppState>, parts: Parts, Json(order): Json
 #[utoipa::path(delete, path = "/v1/session", tag = "sessions", responses((status = 204)))]
 pub async fn close(State(state): State<AppState>, identity: Identity) -> Result<impl IntoResponse, Failure> {
     let session = identity.session().ok_or_else(|| {
-        Failure::new(Code::BadRequest, "this request comes with a token, not with a session").hint("tokens are revoked: DELETE /v1/tokens/{id}")
+        Failure::new(Code::BadRequest, "this request comes with a token, not with a session")
+            .hint("tokens are revoked: DELETE /v1/tokens/{id}")
     })?;
     state.store.end_session(&session).await?;
     state.credentials.forget(&Entry::SessionEnded { session });
@@ -61,17 +73,28 @@ fn by_code(state: &AppState, parts: &Parts, code: &str) -> Result<(UserId, Optio
         if counted.error.code == Code::RateLimited {
             return counted;
         }
-        Failure::new(Code::Gone, counted.error.message).hint("ask for a new one: `tocsin login`, or the tray's menu")
+        Failure::new(Code::Gone, counted.error.message)
+            .hint("ask for a new one: `tocsin login`, or the tray's menu")
     })?;
     Ok((grant.user, grant.token))
 }
 
-async fn by_token(state: &AppState, parts: &Parts, token: &str) -> Result<(UserId, Option<TokenId>), Failure> {
+async fn by_token(
+    state: &AppState,
+    parts: &Parts,
+    token: &str,
+) -> Result<(UserId, Option<TokenId>), Failure> {
     let proof = Proof::Token(secret::hash(token.trim()));
     let principal = state.credentials.check(&proof).await?;
-    let principal = principal.ok_or_else(|| auth::failed(parts, state, "the token is unknown, expired or revoked"))?;
+    let principal =
+        principal.ok_or_else(|| auth::failed(parts, state, "the token is unknown, expired or revoked"))?;
     match &principal.user {
-        Some((user, ..)) if principal.kind == TokenKind::Client => Ok((*user, Some(principal.token).filter(|token| token.0 > 0))),
-        _ => Err(Failure::new(Code::Forbidden, "a sender token can not open the page").hint("use a client token")),
+        Some((user, ..)) if principal.kind == TokenKind::Client => {
+            Ok((*user, Some(principal.token).filter(|token| token.0 > 0)))
+        }
+        _ => {
+            Err(Failure::new(Code::Forbidden, "a sender token can not open the page")
+                .hint("use a client token"))
+        }
     }
 }

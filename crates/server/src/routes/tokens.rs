@@ -41,7 +41,10 @@ pub async fn add(
     match token.kind {
         TokenKind::Client => {
             if !token.topics.is_empty() {
-                return Err(invalid("topics", "belong to sender tokens; a client token has the rights of its person"));
+                return Err(invalid(
+                    "topics",
+                    "belong to sender tokens; a client token has the rights of its person",
+                ));
             }
             let user = token.user.get_or_insert_with(|| own.to_owned());
             if user != own {
@@ -54,7 +57,9 @@ pub async fn add(
                 return Err(invalid("user", "belongs to client tokens; a sender token is a program's"));
             }
             if token.topics.is_empty() {
-                return Err(invalid("topics", "is empty").hint("name the topics that the token may publish to"));
+                return Err(
+                    invalid("topics", "is empty").hint("name the topics that the token may publish to")
+                );
             }
             if token.topics.len() > RECIPIENTS {
                 return Err(invalid("topics", format!("at most {RECIPIENTS}")));
@@ -70,7 +75,11 @@ pub async fn add(
 
 /// Revokes a token: it stops working at once, live streams included.
 #[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)), responses((status = 204)))]
-pub async fn revoke(State(state): State<AppState>, identity: Identity, Path(id): Path<String>) -> Result<StatusCode, Failure> {
+pub async fn revoke(
+    State(state): State<AppState>,
+    identity: Identity,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Failure> {
     let (user, ..) = identity.user()?;
     let whose = if identity.is_admin() { None } else { Some(user) };
     state.store.revoke_token(&id, whose).await.map_err(|error| match error {

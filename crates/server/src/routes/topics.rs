@@ -67,20 +67,29 @@ pub async fn remove(State(state): State<AppState>, Path(name): Path<String>) -> 
 
 /// Members of a topic.
 #[utoipa::path(get, path = "/v1/topics/{name}/members", tag = "topics", params(("name" = String, Path)), responses((status = 200, body = Vec<User>)))]
-pub async fn members(State(state): State<AppState>, Path(name): Path<String>) -> Result<Answer<Vec<User>>, Failure> {
+pub async fn members(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+) -> Result<Answer<Vec<User>>, Failure> {
     Ok(Answer(state.store.members(&name).await?))
 }
 
 /// Makes a person a member, from the next message on (admin).
 #[utoipa::path(put, path = "/v1/topics/{name}/members/{user}", tag = "topics", params(("name" = String, Path), ("user" = String, Path)), responses((status = 204)))]
-pub async fn join(State(state): State<AppState>, Path((topic, user)): Path<(String, String)>) -> Result<StatusCode, Failure> {
+pub async fn join(
+    State(state): State<AppState>,
+    Path((topic, user)): Path<(String, String)>,
+) -> Result<StatusCode, Failure> {
     state.store.join_topic(&topic, &user).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Ends a membership; what the person is still owed of this topic is withdrawn (admin).
 #[utoipa::path(delete, path = "/v1/topics/{name}/members/{user}", tag = "topics", params(("name" = String, Path), ("user" = String, Path)), responses((status = 204)))]
-pub async fn leave(State(state): State<AppState>, Path((topic, user)): Path<(String, String)>) -> Result<StatusCode, Failure> {
+pub async fn leave(
+    State(state): State<AppState>,
+    Path((topic, user)): Path<(String, String)>,
+) -> Result<StatusCode, Failure> {
     state.store.leave_topic(&topic, &user).await?;
     Ok(StatusCode::NO_CONTENT)
 }

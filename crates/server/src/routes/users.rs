@@ -18,7 +18,10 @@ pub async fn list(State(state): State<AppState>) -> Result<Answer<Vec<User>>, Fa
 
 /// Adds a person (admin).
 #[utoipa::path(post, path = "/v1/users", tag = "people", request_body = NewUser, responses((status = 201, body = User)))]
-pub async fn add(State(state): State<AppState>, Json(user): Json<NewUser>) -> Result<(StatusCode, Answer<User>), Failure> {
+pub async fn add(
+    State(state): State<AppState>,
+    Json(user): Json<NewUser>,
+) -> Result<(StatusCode, Answer<User>), Failure> {
     check::user_name("name", &user.name)?;
     check::display_name("display_name", user.display_name.as_deref())?;
     let (_, user) = state.store.add_user(user).await?;

@@ -24,8 +24,12 @@ fn useful(address: IpAddr) -> bool {
 /// The address that packets to the outside would carry. Connecting a UDP socket sends none; the targets are reserved
 /// for documentation.
 fn outward() -> Vec<IpAddr> {
-    let v4 = (SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9)));
-    let v6 = (SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)), SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9)));
+    let v4 =
+        (SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9)));
+    let v6 = (
+        SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9)),
+    );
     [v4, v6]
         .into_iter()
         .filter_map(|(from, to)| {

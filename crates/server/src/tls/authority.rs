@@ -3,7 +3,10 @@
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use rcgen::{BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use sha2::{Digest, Sha256};
 
@@ -47,7 +50,8 @@ impl Authority {
     fn read(pem: &str) -> Result<Self, Error> {
         let damaged = |what: &dyn fmt::Display| Error::Damaged(what.to_string());
         let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| damaged(&error))?;
-        let start = pem.find("-----BEGIN PRIVATE KEY-----").ok_or_else(|| damaged(&"no private key in it"))?;
+        let start =
+            pem.find("-----BEGIN PRIVATE KEY-----").ok_or_else(|| damaged(&"no private key in it"))?;
         let key = KeyPair::from_pem(&pem[start..]).map_err(|error| damaged(&error))?;
         // The public key stands in the certificate as it is; another key would sign what no client takes.
         let public = key.public_key_raw();

@@ -30,7 +30,10 @@ impl KeyStore for KeyFile {
             use std::os::unix::fs::PermissionsExt;
             let mode = fs::metadata(&self.0).map_err(|error| self.error(error))?.permissions().mode();
             if mode & 0o077 != 0 {
-                return Err(self.error(format!("others may read this key (mode {:o}); run chmod 600 on it", mode & 0o777)));
+                return Err(self.error(format!(
+                    "others may read this key (mode {:o}); run chmod 600 on it",
+                    mode & 0o777
+                )));
             }
         }
         Ok(Some(text))

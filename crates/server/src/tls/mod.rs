@@ -47,7 +47,9 @@ pub enum Error {
     #[error("the key of the certificate authority is not at hand: {0}")]
     Store(String),
     /// What is kept there is no authority of ours.
-    #[error("what is kept as certificate authority can not be used: {0}; remove it to make a new one (all devices then join again)")]
+    #[error(
+        "what is kept as certificate authority can not be used: {0}; remove it to make a new one (all devices then join again)"
+    )]
     Damaged(String),
     /// A certificate file of the operator's.
     #[error("{path}: {what}")]
@@ -92,12 +94,19 @@ impl Identity {
         let authority = Authority::load_or_make(keys)?;
         let leaf = Arc::new(Leaf::new(&authority, names)?);
         let ca_fingerprint = Some(authority.fingerprint());
-        Ok(Self { server_config: config(leaf.clone())?, ca_fingerprint, own: Some(Arc::new(Own { authority, leaf })) })
+        Ok(Self {
+            server_config: config(leaf.clone())?,
+            ca_fingerprint,
+            own: Some(Arc::new(Own { authority, leaf })),
+        })
     }
 
     /// With the operator's own certificate (chain) and key, as PEM files.
     pub fn from_files(certificate: &Path, key: &Path) -> Result<Self, Error> {
-        let file = |path: &Path, what: &dyn fmt::Display| Error::File { path: path.display().to_string(), what: what.to_string() };
+        let file = |path: &Path, what: &dyn fmt::Display| Error::File {
+            path: path.display().to_string(),
+            what: what.to_string(),
+        };
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
             .and_then(Iterator::collect)
             .map_err(|error| file(certificate, &error))?;

@@ -12,7 +12,10 @@ async fn me(office: &Office, token: &str) -> u16 {
 #[tokio::test]
 async fn a_revoked_token_ends_at_once_and_so_does_one_that_expires() {
     let office = Office::open().await;
-    let made = office.post(&office.ann, "/v1/tokens", json!({"kind": "client", "name": "script", "expires_in": 60})).await.is(201);
+    let made = office
+        .post(&office.ann, "/v1/tokens", json!({"kind": "client", "name": "script", "expires_in": 60}))
+        .await
+        .is(201);
     let secret = made["secret"].as_str().unwrap();
     assert!(secret.starts_with("tcs_") && secret.len() == 47);
     assert_eq!(me(&office, secret).await, 200);
@@ -24,7 +27,10 @@ async fn a_revoked_token_ends_at_once_and_so_does_one_that_expires() {
 
     assert_eq!(me(&office, &office.bob).await, 200);
     let all = office.get(&office.root, "/v1/tokens").await.is(200);
-    let bobs = all.as_array().unwrap().iter().find(|token| token["user"] == "bob").unwrap()["id"].as_str().unwrap().to_owned();
+    let bobs = all.as_array().unwrap().iter().find(|token| token["user"] == "bob").unwrap()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     office.call(&office.ann, "DELETE", &format!("/v1/tokens/{bobs}")).await.refuses(404, "not_found");
     office.call(&office.root, "DELETE", &format!("/v1/tokens/{bobs}")).await.is(204);
     assert_eq!(me(&office, &office.bob).await, 401);
@@ -39,7 +45,12 @@ async fn a_token_says_who_it_is_for() {
         (&office.ann, json!({"kind": "sender", "name": "x", "topics": ["ops"]}), 403, "forbidden"),
         (&office.root, json!({"kind": "sender", "name": "x"}), 422, "invalid_field"),
         (&office.root, json!({"kind": "sender", "name": "x", "topics": ["nowhere"]}), 404, "unknown_topic"),
-        (&office.root, json!({"kind": "sender", "name": "x", "topics": ["ops"], "user": "ann"}), 422, "invalid_field"),
+        (
+            &office.root,
+            json!({"kind": "sender", "name": "x", "topics": ["ops"], "user": "ann"}),
+            422,
+            "invalid_field",
+        ),
         (&office.root, json!({"kind": "client", "name": "x", "topics": ["ops"]}), 422, "invalid_field"),
         (&office.root, json!({"kind": "client", "name": "x", "user": "ghost"}), 422, "unknown_user"),
         (&office.root, json!({"kind": "client", "name": " "}), 422, "invalid_field"),
@@ -48,7 +59,10 @@ async fn a_token_says_who_it_is_for() {
         office.post(token, "/v1/tokens", body).await.refuses(status, code);
     }
     let listed = office.get(&office.root, "/v1/tokens").await.is(200);
-    assert!(listed.as_array().unwrap().iter().all(|token| token["name"] != "local"), "the host's own secret is in no list");
+    assert!(
+        listed.as_array().unwrap().iter().all(|token| token["name"] != "local"),
+        "the host's own secret is in no list"
+    );
     office.close().await;
 }
 
@@ -56,10 +70,19 @@ async fn a_token_says_who_it_is_for() {
 async fn a_sender_publishes_to_its_topics_and_nothing_else() {
     let office = Office::open().await;
     office.publish("x").await;
-    office.post(&office.sender, "/v1/messages", json!({"topic": "private", "title": "x"})).await.refuses(403, "forbidden");
-    office.post(&office.sender, "/v1/messages", json!({"to": ["ann"], "title": "x"})).await.refuses(403, "forbidden");
+    office
+        .post(&office.sender, "/v1/messages", json!({"topic": "private", "title": "x"}))
+        .await
+        .refuses(403, "forbidden");
+    office
+        .post(&office.sender, "/v1/messages", json!({"to": ["ann"], "title": "x"}))
+        .await
+        .refuses(403, "forbidden");
     office.get(&office.sender, "/v1/messages").await.refuses(403, "forbidden");
-    office.post(&office.ann, "/v1/messages", json!({"topic": "private", "title": "x"})).await.refuses(403, "forbidden");
+    office
+        .post(&office.ann, "/v1/messages", json!({"topic": "private", "title": "x"}))
+        .await
+        .refuses(403, "forbidden");
     let own = office.get(&office.sender, "/v1/me").await.is(200);
     assert_eq!((own["kind"].as_str(), own.get("user")), (Some("sender"), None));
     office.close().await;
@@ -80,17 +103,30 @@ async fn a_login_code_becomes_a_cookie_once() {
     let code = office.call(&office.ann, "POST", "/v1/login-codes").await.is(201);
     let (page, code) = code["url"].as_str().unwrap().split_once("/#code=").unwrap();
     assert_eq!(page, office.origin);
-    let exchange = || send(office.request("POST", "/v1/session").header("origin", &office.origin).json(&json!({"code": code})));
+    let exchange = || {
+        send(
+            office
+                .request("POST", "/v1/session")
+                .header("origin", &office.origin)
+                .json(&json!({"code": code})),
+        )
+    };
     let opened = exchange().await;
     assert_eq!(opened.status.as_u16(), 204, "{}", opened.text);
     let cookie = opened.header("set-cookie").to_owned();
-    let instance = office.get(&office.ann, "/v1/me").await.is(200)["server"]["instance"].as_str().unwrap().to_owned();
+    let instance =
+        office.get(&office.ann, "/v1/me").await.is(200)["server"]["instance"].as_str().unwrap().to_owned();
     assert!(cookie.starts_with(&format!("tocsin_{instance}=")), "{cookie}");
-    assert!(cookie.contains("; HttpOnly; SameSite=Strict; Max-Age=43200") && !cookie.contains("Secure"), "{cookie}");
+    assert!(
+        cookie.contains("; HttpOnly; SameSite=Strict; Max-Age=43200") && !cookie.contains("Secure"),
+        "{cookie}"
+    );
     exchange().await.refuses(410, "gone");
 
     let cookie = cookie.split(';').next().unwrap().to_owned();
-    let by_cookie = |method: &str, path: &str| send(office.request(method, path).header("cookie", &cookie).header("origin", &office.origin));
+    let by_cookie = |method: &str, path: &str| {
+        send(office.request(method, path).header("cookie", &cookie).header("origin", &office.origin))
+    };
     let own = by_cookie("GET", "/v1/me").await.is(200);
     assert_eq!((own["user"]["name"].as_str(), own["device"].as_str()), (Some("ann"), Some("browser")));
     by_cookie("GET", "/poll").await.is(200);
@@ -111,24 +147,29 @@ async fn a_code_lasts_5_min_and_a_session_12_h_without_use() {
 
     let opened = send(office.request("POST", "/v1/session").json(&json!({"token": office.ann}))).await;
     let cookie = opened.header("set-cookie").split(';').next().unwrap().to_owned();
-    let status = async || send(office.request("GET", "/v1/me").header("cookie", &cookie)).await.status.as_u16();
+    let status =
+        async || send(office.request("GET", "/v1/me").header("cookie", &cookie)).await.status.as_u16();
     for _ in 0..3 {
         office.pass(11 * 3_600_000);
         assert_eq!(status().await, 200, "each use puts off the end");
     }
     office.pass(12 * 3_600_000 + 1);
     assert_eq!(status().await, 401);
-    send(office.request("POST", "/v1/session").json(&json!({"token": office.sender}))).await.refuses(403, "forbidden");
+    send(office.request("POST", "/v1/session").json(&json!({"token": office.sender})))
+        .await
+        .refuses(403, "forbidden");
     office.close().await;
 }
 
 #[tokio::test]
 async fn a_session_ends_with_the_token_it_was_opened_with() {
     let office = Office::open().await;
-    let made = office.post(&office.ann, "/v1/tokens", json!({"kind": "client", "name": "tablet"})).await.is(201);
+    let made =
+        office.post(&office.ann, "/v1/tokens", json!({"kind": "client", "name": "tablet"})).await.is(201);
     let opened = send(office.request("POST", "/v1/session").json(&json!({"token": made["secret"]}))).await;
     let cookie = opened.header("set-cookie").split(';').next().unwrap().to_owned();
-    let status = async || send(office.request("GET", "/v1/me").header("cookie", &cookie)).await.status.as_u16();
+    let status =
+        async || send(office.request("GET", "/v1/me").header("cookie", &cookie)).await.status.as_u16();
     assert_eq!(status().await, 200);
     office.call(&office.ann, "DELETE", &format!("/v1/tokens/{}", made["id"].as_str().unwrap())).await.is(204);
     assert_eq!(status().await, 401);
@@ -187,8 +228,12 @@ async fn guessing_is_slowed_down_and_a_valid_token_is_not() {
     let answer = office.get("tcs_guess", "/v1/me").await;
     answer.refuses(429, "rate_limited");
     assert!(answer.header("retry-after").parse::<u64>().unwrap() <= 60);
-    send(office.request("POST", "/v1/join").json(&json!({"code": "guess", "device": "d"}))).await.refuses(429, "rate_limited");
-    send(office.request("POST", "/v1/session").json(&json!({"code": "guess"}))).await.refuses(429, "rate_limited");
+    send(office.request("POST", "/v1/join").json(&json!({"code": "guess", "device": "d"})))
+        .await
+        .refuses(429, "rate_limited");
+    send(office.request("POST", "/v1/session").json(&json!({"code": "guess"})))
+        .await
+        .refuses(429, "rate_limited");
     assert_eq!(me(&office, &office.ann).await, 200);
     office.pass(60_000);
     office.get("tcs_guess", "/v1/me").await.refuses(401, "unauthorised");
@@ -202,10 +247,13 @@ async fn join(office: &Office, body: Value) -> crate::office::Answer {
 #[tokio::test]
 async fn an_invite_makes_a_person_a_device_and_a_token_once() {
     let office = Office::open().await;
-    let made = office.post(&office.root, "/v1/invites", json!({"user": "carol", "topics": ["ops"]})).await.is(201);
+    let made =
+        office.post(&office.root, "/v1/invites", json!({"user": "carol", "topics": ["ops"]})).await.is(201);
     let invite: tocsin_protocol::invite::InviteText = made["invite"].as_str().unwrap().parse().unwrap();
     assert_eq!((invite.origin.as_str(), &invite.ca_fingerprint), (office.origin.as_str(), &None));
-    let joined = join(&office, json!({"code": invite.code, "device": "laptop", "display_name": "Carol"})).await.is(201);
+    let joined = join(&office, json!({"code": invite.code, "device": "laptop", "display_name": "Carol"}))
+        .await
+        .is(201);
     assert_eq!((joined["user"]["name"].as_str(), joined["device"].as_str()), (Some("carol"), Some("laptop")));
     let own = office.get(joined["secret"].as_str().unwrap(), "/v1/me").await.is(200);
     assert_eq!(own["device"], "laptop");
@@ -218,11 +266,18 @@ async fn an_invite_makes_a_person_a_device_and_a_token_once() {
     join(&office, json!({"code": invite.code, "device": "a b"})).await.refuses(422, "invalid_field");
     join(&office, json!({"code": invite.code, "device": "pc", "user": "dave"})).await.is(201);
 
-    let short = office.post(&office.root, "/v1/invites", json!({"user": "eve", "expires_in": 60})).await.is(201);
+    let short =
+        office.post(&office.root, "/v1/invites", json!({"user": "eve", "expires_in": 60})).await.is(201);
     let invite: tocsin_protocol::invite::InviteText = short["invite"].as_str().unwrap().parse().unwrap();
     office.pass(60_000);
     join(&office, json!({"code": invite.code, "device": "pc"})).await.refuses(410, "gone");
-    office.post(&office.root, "/v1/invites", json!({"expires_in": 8 * 24 * 3600})).await.refuses(422, "invalid_field");
-    office.post(&office.root, "/v1/invites", json!({"topics": ["nowhere"]})).await.refuses(404, "unknown_topic");
+    office
+        .post(&office.root, "/v1/invites", json!({"expires_in": 8 * 24 * 3600}))
+        .await
+        .refuses(422, "invalid_field");
+    office
+        .post(&office.root, "/v1/invites", json!({"topics": ["nowhere"]}))
+        .await
+        .refuses(404, "unknown_topic");
     office.close().await;
 }

@@ -27,9 +27,17 @@ fn group(status: &str, alerts: &[Value]) -> Value {
 #[tokio::test]
 async fn firing_then_resolved_is_one_thread() {
     let office = Office::open().await;
-    let firing = office.post(&office.sender, HOOK, group("firing", &[alert("a", "firing", "critical"), alert("b", "firing", "info")])).await.is(200);
+    let firing = office
+        .post(
+            &office.sender,
+            HOOK,
+            group("firing", &[alert("a", "firing", "critical"), alert("b", "firing", "info")]),
+        )
+        .await
+        .is(200);
     assert_eq!(firing["audience"], 2);
-    let first = office.get(&office.ann, &format!("/v1/messages/{}", firing["id"].as_str().unwrap())).await.is(200);
+    let first =
+        office.get(&office.ann, &format!("/v1/messages/{}", firing["id"].as_str().unwrap())).await.is(200);
     assert_eq!(first["title"], "HighLoad (2)");
     assert_eq!(first["priority"], 5);
     assert_eq!(first["format"], "markdown");
@@ -39,9 +47,13 @@ async fn firing_then_resolved_is_one_thread() {
 
     let acknowledged = format!("/v1/messages/{}/acknowledge", first["id"].as_str().unwrap());
     office.call(&office.ann, "POST", &acknowledged).await.is(200);
-    let resolved = office.post(&office.sender, HOOK, group("resolved", &[alert("a", "resolved", "critical")])).await.is(200);
+    let resolved = office
+        .post(&office.sender, HOOK, group("resolved", &[alert("a", "resolved", "critical")]))
+        .await
+        .is(200);
     assert_eq!(resolved["superseded"], firing["id"]);
-    let last = office.get(&office.ann, &format!("/v1/messages/{}", resolved["id"].as_str().unwrap())).await.is(200);
+    let last =
+        office.get(&office.ann, &format!("/v1/messages/{}", resolved["id"].as_str().unwrap())).await.is(200);
     assert_eq!((&last["thread"], &last["resolved"]), (&first["id"], &json!(true)));
     assert_eq!(last["priority"], 3, "what is over is not urgent");
     assert!(last.get("actions").is_none());
@@ -56,7 +68,8 @@ async fn a_retry_or_twin_within_5_min_is_the_same_message() {
     let twin = group("firing", &[alert("b", "firing", "warning"), alert("a", "firing", "warning")]);
     let first = office.post(&office.sender, HOOK, once.clone()).await.is(200);
     assert_eq!(office.post(&office.sender, HOOK, twin.clone()).await.is(200)["id"], first["id"]);
-    let more = office.post(&office.sender, HOOK, group("firing", &[alert("a", "firing", "warning")])).await.is(200);
+    let more =
+        office.post(&office.sender, HOOK, group("firing", &[alert("a", "firing", "warning")])).await.is(200);
     assert_ne!(more["id"], first["id"], "another set of alerts");
     office.pass(5 * 60_000 + 1);
     let later = office.post(&office.sender, HOOK, once).await.is(200);
@@ -82,7 +95,6 @@ async fn what_passes_by_itself_answers_503() {
     office.close().await;
 }
 
-
 #[tokio::test]
 async fn what_will_never_pass_answers_4xx_with_a_hint() {
     let office = Office::open().await;
@@ -92,8 +104,14 @@ async fn what_will_never_pass_answers_4xx_with_a_hint() {
     assert!(answer.refuses(400, "bad_request").contains("\"1\""));
     assert!(answer.json["error"]["hint"].as_str().unwrap().contains("version 4"));
     office.post(&office.sender, HOOK, json!({"version": "4"})).await.refuses(400, "bad_request");
-    office.post(&office.sender, "/v1/hooks/alertmanager/nowhere", group("firing", &[])).await.refuses(404, "unknown_topic");
-    office.post(&office.sender, "/v1/hooks/alertmanager/private", group("firing", &[])).await.refuses(403, "forbidden");
+    office
+        .post(&office.sender, "/v1/hooks/alertmanager/nowhere", group("firing", &[]))
+        .await
+        .refuses(404, "unknown_topic");
+    office
+        .post(&office.sender, "/v1/hooks/alertmanager/private", group("firing", &[]))
+        .await
+        .refuses(403, "forbidden");
     send(office.request("POST", HOOK).json(&group("firing", &[]))).await.refuses(401, "unauthorised");
     office.close().await;
 }
@@ -103,7 +121,8 @@ async fn a_group_without_alerts_labels_or_links_is_still_told() {
     let office = Office::open().await;
     let bare = json!({"version": "4", "groupKey": "g", "status": "firing"});
     let made = office.post(&office.sender, HOOK, bare).await.is(200);
-    let message = office.get(&office.ann, &format!("/v1/messages/{}", made["id"].as_str().unwrap())).await.is(200);
+    let message =
+        office.get(&office.ann, &format!("/v1/messages/{}", made["id"].as_str().unwrap())).await.is(200);
     assert_eq!((message["priority"].as_u64(), message.get("click")), (Some(3), None));
     office.close().await;
 }

@@ -9,8 +9,13 @@ use crate::office::{Office, send};
 #[tokio::test]
 async fn bad_request_is_broken_json_broken_utf8_or_two_values() {
     let office = Office::open().await;
-    for body in [&b"{\"topic\":"[..], b"{\"topic\": \"ops\", \"title\": \"\xff\xfe\"}", b"{} {}", b"", b"null"] {
-        let request = office.request("POST", "/v1/messages").bearer_auth(&office.sender).header("content-type", "application/json");
+    for body in
+        [&b"{\"topic\":"[..], b"{\"topic\": \"ops\", \"title\": \"\xff\xfe\"}", b"{} {}", b"", b"null"]
+    {
+        let request = office
+            .request("POST", "/v1/messages")
+            .bearer_auth(&office.sender)
+            .header("content-type", "application/json");
         send(request.body(body.to_vec())).await.refuses(400, "bad_request");
     }
     office.close().await;
@@ -26,7 +31,13 @@ async fn bad_cursor() {
 #[tokio::test]
 async fn not_found_is_a_message_a_token_a_route_or_an_id_that_is_none() {
     let office = Office::open().await;
-    for path in ["/v1/messages/AAAAAAAAAAAA", "/v1/messages/not-an-id", "/v1/nothing", "/assets/missing.js", "/v1/messages/%ff"] {
+    for path in [
+        "/v1/messages/AAAAAAAAAAAA",
+        "/v1/messages/not-an-id",
+        "/v1/nothing",
+        "/assets/missing.js",
+        "/v1/messages/%ff",
+    ] {
         office.get(&office.root, path).await.refuses(404, "not_found");
     }
     office.call(&office.root, "DELETE", "/v1/tokens/none").await.refuses(404, "not_found");
@@ -47,7 +58,9 @@ async fn unauthorised_without_with_a_wrong_and_with_a_strange_credential() {
     let office = Office::open().await;
     send(office.request("GET", "/v1/me")).await.refuses(401, "unauthorised");
     office.get("tcs_wrong", "/v1/me").await.refuses(401, "unauthorised");
-    send(office.request("GET", "/v1/me").basic_auth("ann", Some(&office.ann))).await.refuses(401, "unauthorised");
+    send(office.request("GET", "/v1/me").basic_auth("ann", Some(&office.ann)))
+        .await
+        .refuses(401, "unauthorised");
     send(office.request("GET", &format!("/v1/me?ticket={}", office.ann))).await.refuses(401, "unauthorised");
     office.close().await;
 }
@@ -65,9 +78,16 @@ async fn gone_is_a_used_or_invented_code() {
 async fn too_large_by_length_and_by_chunks() {
     let office = Office::open().await;
     let big = vec![b' '; 1024 * 1024 + 1];
-    let post = || office.request("POST", "/v1/messages").bearer_auth(&office.sender).header("content-type", "application/json");
+    let post = || {
+        office
+            .request("POST", "/v1/messages")
+            .bearer_auth(&office.sender)
+            .header("content-type", "application/json")
+    };
     send(post().body(big.clone())).await.refuses(413, "too_large");
-    let chunks = futures_util::stream::iter(big.chunks(64 * 1024).map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec())).collect::<Vec<_>>());
+    let chunks = futures_util::stream::iter(
+        big.chunks(64 * 1024).map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec())).collect::<Vec<_>>(),
+    );
     // The server may answer and close before all is sent: then there is no answer to read.
     if let Ok(response) = post().body(reqwest::Body::wrap_stream(chunks)).send().await {
         assert_eq!(response.status().as_u16(), 413);
@@ -79,8 +99,20 @@ async fn too_large_by_length_and_by_chunks() {
 #[tokio::test]
 async fn unsupported_media_type_tells_what_is_taken() {
     let office = Office::open().await;
-    for kind in ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", "application/octet-stream"] {
-        let answer = send(office.request("POST", "/v1/messages").bearer_auth(&office.sender).header("content-type", kind).body("title=x")).await;
+    for kind in [
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/plain",
+        "application/octet-stream",
+    ] {
+        let answer = send(
+            office
+                .request("POST", "/v1/messages")
+                .bearer_auth(&office.sender)
+                .header("content-type", kind)
+                .body("title=x"),
+        )
+        .await;
         answer.refuses(415, "unsupported_media_type");
         assert!(answer.json["error"]["hint"].as_str().unwrap().contains("application/json"));
     }

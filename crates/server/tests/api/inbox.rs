@@ -14,10 +14,14 @@ async fn the_inbox_pages_filters_and_searches() {
     for n in 1..=5 {
         office.publish(&format!("message {n}")).await;
     }
-    office.post(&office.root, "/v1/messages", json!({"to": ["ann"], "title": "just you", "priority": 5})).await.is(201);
+    office
+        .post(&office.root, "/v1/messages", json!({"to": ["ann"], "title": "just you", "priority": 5}))
+        .await
+        .is(201);
     let first = office.get(&office.ann, "/v1/messages?limit=4").await.is(200);
     assert_eq!(titles(&first), ["just you", "message 5", "message 4", "message 3"]);
-    let rest = office.get(&office.ann, &format!("/v1/messages?limit=4&before={}", first["next"])).await.is(200);
+    let rest =
+        office.get(&office.ann, &format!("/v1/messages?limit=4&before={}", first["next"])).await.is(200);
     assert_eq!(titles(&rest), ["message 2", "message 1"]);
     assert!(rest.get("next").is_none());
     let found = office.get(&office.ann, "/v1/messages?q=SAGE%204").await.is(200);
@@ -40,10 +44,12 @@ async fn a_receipt_follows_reading_and_acknowledging() {
     assert_eq!(receipt["missing"], json!(["ann", "bob"]));
     assert_eq!(receipt["counts"]["owed"], 2);
     office.call(&office.ann, "POST", &format!("/v1/messages/{id}/read")).await.is(200);
-    let pressed = office.post(&office.bob, &format!("/v1/messages/{id}/acknowledge"), json!({"at": 1})).await.is(200);
+    let pressed =
+        office.post(&office.bob, &format!("/v1/messages/{id}/acknowledge"), json!({"at": 1})).await.is(200);
     assert_eq!(pressed["acknowledged_at"], pressed["created_at"], "not before the message");
     let receipt = office.get(&office.sender, &format!("/v1/messages/{id}/receipt")).await.is(200);
-    let states: Vec<&str> = receipt["people"].as_array().unwrap().iter().map(|row| row["state"].as_str().unwrap()).collect();
+    let states: Vec<&str> =
+        receipt["people"].as_array().unwrap().iter().map(|row| row["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["read", "acknowledged"]);
     let own = office.get(&office.ann, &format!("/v1/messages/{id}/receipt")).await.is(200);
     assert_eq!(own["people"].as_array().unwrap().len(), 1, "a member sees only their own row");
@@ -55,7 +61,8 @@ async fn a_receipt_follows_reading_and_acknowledging() {
 #[tokio::test]
 async fn what_one_was_not_sent_is_not_shown() {
     let office = Office::open().await;
-    let secret = office.post(&office.root, "/v1/messages", json!({"to": ["ann"], "title": "x"})).await.is(201);
+    let secret =
+        office.post(&office.root, "/v1/messages", json!({"to": ["ann"], "title": "x"})).await.is(201);
     let id = secret["id"].as_str().unwrap();
     for path in [format!("/v1/messages/{id}"), format!("/v1/messages/{id}/receipt")] {
         for token in [&office.bob, &office.sender] {
@@ -71,24 +78,44 @@ async fn what_one_was_not_sent_is_not_shown() {
 #[tokio::test]
 async fn people_and_topics_come_change_and_go() {
     let office = Office::open().await;
-    office.post(&office.root, "/v1/users", json!({"name": "eve", "display_name": "Eve", "role": "admin"})).await.is(201);
+    office
+        .post(&office.root, "/v1/users", json!({"name": "eve", "display_name": "Eve", "role": "admin"}))
+        .await
+        .is(201);
     office.post(&office.root, "/v1/users", json!({"name": "eve"})).await.refuses(409, "conflict");
     office.post(&office.root, "/v1/users", json!({"name": "Eve"})).await.refuses(422, "invalid_field");
-    let change = |token: &str, name: &str, body: Value| send(office.request("PATCH", &format!("/v1/users/{name}")).bearer_auth(token).json(&body));
-    assert_eq!(change(&office.ann, "ann", json!({"display_name": "Ann A."})).await.is(200)["display_name"], "Ann A.");
+    let change = |token: &str, name: &str, body: Value| {
+        send(office.request("PATCH", &format!("/v1/users/{name}")).bearer_auth(token).json(&body))
+    };
+    assert_eq!(
+        change(&office.ann, "ann", json!({"display_name": "Ann A."})).await.is(200)["display_name"],
+        "Ann A."
+    );
     change(&office.ann, "ann", json!({"role": "admin"})).await.refuses(403, "forbidden");
     change(&office.ann, "bob", json!({"display_name": "x"})).await.refuses(403, "forbidden");
     change(&office.root, "ann", json!({"role": "admin"})).await.is(200);
     office.post(&office.ann, "/v1/topics", json!({"name": "new"})).await.is(201);
     change(&office.root, "ann", json!({"role": "member"})).await.is(200);
     office.post(&office.ann, "/v1/topics", json!({"name": "newer"})).await.refuses(403, "forbidden");
-    let topic = send(office.request("PATCH", "/v1/topics/new").bearer_auth(&office.root).json(&json!({"description": "d", "retention_days": 3}))).await;
+    let topic = send(
+        office
+            .request("PATCH", "/v1/topics/new")
+            .bearer_auth(&office.root)
+            .json(&json!({"description": "d", "retention_days": 3})),
+    )
+    .await;
     assert_eq!(topic.is(200)["retention_days"], 3);
     office.call(&office.root, "PUT", "/v1/topics/new/members/bob").await.is(204);
     let members = office.get(&office.ann, "/v1/topics/new/members").await.is(200);
     assert_eq!(members[0]["name"], "bob");
     let topics = office.get(&office.bob, "/v1/topics").await.is(200);
-    let mine: Vec<&str> = topics.as_array().unwrap().iter().filter(|topic| topic["member"] == true).filter_map(|topic| topic["name"].as_str()).collect();
+    let mine: Vec<&str> = topics
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|topic| topic["member"] == true)
+        .filter_map(|topic| topic["name"].as_str())
+        .collect();
     assert_eq!(mine, ["new", "ops"]);
     office.call(&office.root, "DELETE", "/v1/topics/new/members/bob").await.is(204);
     office.call(&office.root, "DELETE", "/v1/topics/new").await.is(204);
@@ -104,7 +131,11 @@ async fn a_device_takes_what_its_filter_says() {
     office.get(&office.ann, "/poll?device=phone").await.is(200);
     let devices = office.get(&office.ann, "/v1/devices").await.is(200);
     assert!(devices.as_array().unwrap().iter().any(|device| device["name"] == "phone"));
-    let set = |name: &str, body: Value| send(office.request("PUT", &format!("/v1/devices/{name}/filter")).bearer_auth(&office.ann).json(&body));
+    let set = |name: &str, body: Value| {
+        send(
+            office.request("PUT", &format!("/v1/devices/{name}/filter")).bearer_auth(&office.ann).json(&body),
+        )
+    };
     set("phone", json!({"topics": ["ops"]})).await.is(204);
     set("phone", json!({"topics": ["nowhere"]})).await.refuses(404, "unknown_topic");
     set("laptop", json!({"topics": ["ops"]})).await.refuses(404, "not_found");
@@ -120,8 +151,21 @@ async fn an_acknowledged_stretch_must_make_sense() {
     let office = Office::open().await;
     let me = office.get(&office.ann, "/v1/me").await.is(200);
     let epoch = me["server"]["epoch"].as_str().unwrap();
-    office.post(&office.ann, "/v1/ack", json!({"from": format!("{epoch}-5"), "cursor": format!("{epoch}-3")})).await.refuses(422, "invalid_field");
-    office.post(&office.ann, "/v1/ack", json!({"from": "x", "cursor": "y"})).await.refuses(400, "bad_request");
-    office.post(&office.ann, "/v1/ack?device=%20", json!({"from": format!("{epoch}-1"), "cursor": format!("{epoch}-1")})).await.refuses(422, "invalid_field");
+    office
+        .post(&office.ann, "/v1/ack", json!({"from": format!("{epoch}-5"), "cursor": format!("{epoch}-3")}))
+        .await
+        .refuses(422, "invalid_field");
+    office
+        .post(&office.ann, "/v1/ack", json!({"from": "x", "cursor": "y"}))
+        .await
+        .refuses(400, "bad_request");
+    office
+        .post(
+            &office.ann,
+            "/v1/ack?device=%20",
+            json!({"from": format!("{epoch}-1"), "cursor": format!("{epoch}-1")}),
+        )
+        .await
+        .refuses(422, "invalid_field");
     office.close().await;
 }

@@ -11,12 +11,7 @@ use std::{
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tocsin_protocol::{Millis, NewUser, Role};
-use tocsin_server::{
-    AppState, Config,
-    auth::Secret,
-    config::LocalAccess,
-    listen,
-};
+use tocsin_server::{AppState, Config, auth::Secret, config::LocalAccess, listen};
 use tocsin_store::{
     Clock, Store,
     sqlite::{Options, SqliteStore, system_clock},
@@ -126,12 +121,21 @@ impl Office {
         self.post(&self.root, "/v1/topics", json!({"name": "private"})).await.is(201);
         self.ann = self.client_token("ann").await;
         self.bob = self.client_token("bob").await;
-        let made = self.post(&self.root, "/v1/tokens", json!({"kind": "sender", "name": "cron", "topics": ["ops"]})).await.is(201);
+        let made = self
+            .post(&self.root, "/v1/tokens", json!({"kind": "sender", "name": "cron", "topics": ["ops"]}))
+            .await
+            .is(201);
         self.sender = made["secret"].as_str().unwrap().into();
     }
 
     pub async fn client_token(&self, user: &str) -> String {
-        let made = self.post(&self.root, "/v1/tokens", json!({"kind": "client", "name": format!("{user}-phone"), "user": user})).await;
+        let made = self
+            .post(
+                &self.root,
+                "/v1/tokens",
+                json!({"kind": "client", "name": format!("{user}-phone"), "user": user}),
+            )
+            .await;
         made.is(201)["secret"].as_str().unwrap().into()
     }
 
@@ -163,7 +167,8 @@ impl Office {
 
     /// Publishes to `ops`; returns its id.
     pub async fn publish(&self, title: &str) -> String {
-        let made = self.post(&self.sender, "/v1/messages", json!({"topic": "ops", "title": title})).await.is(201);
+        let made =
+            self.post(&self.sender, "/v1/messages", json!({"topic": "ops", "title": title})).await.is(201);
         made["id"].as_str().unwrap().into()
     }
 

@@ -10,7 +10,12 @@ async fn the_shell_is_public_and_closed_to_frames_and_foreign_scripts() {
     assert_eq!(shell.header("content-type"), "text/html; charset=utf-8");
     assert!(shell.text.contains("<title>Tocsin</title>"));
     let policy = shell.header("content-security-policy");
-    assert!(policy.contains("default-src 'self'") && policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
+    assert!(
+        policy.contains("default-src 'self'")
+            && policy.contains("frame-ancestors 'none'")
+            && !policy.contains("unsafe"),
+        "{policy}"
+    );
     assert_eq!(shell.header("x-content-type-options"), "nosniff");
     assert_eq!(shell.header("referrer-policy"), "no-referrer");
     let head = send(office.request("HEAD", "/")).await;
@@ -32,7 +37,10 @@ async fn what_the_shell_names_is_there_and_is_kept_by_its_tag() {
         let asset = send(office.request("GET", &format!("/assets/{name}"))).await;
         assert_eq!(asset.status.as_u16(), 200, "{name}");
         assert_eq!(asset.header("cache-control"), "public, max-age=31536000, immutable");
-        let again = send(office.request("GET", &format!("/assets/{name}")).header("if-none-match", asset.header("etag"))).await;
+        let again = send(
+            office.request("GET", &format!("/assets/{name}")).header("if-none-match", asset.header("etag")),
+        )
+        .await;
         assert_eq!((again.status.as_u16(), again.text.as_str()), (304, ""));
     }
     office.close().await;

@@ -35,13 +35,22 @@ async fn a_publish_answers_with_id_seq_and_audience() {
 async fn a_repeated_key_repeats_the_answer_and_another_request_conflicts() {
     let office = Office::open().await;
     let publish = |body: Value, key: &'static str| {
-        send(office.request("POST", "/v1/messages").bearer_auth(&office.sender).header("Idempotency-Key", key).json(&body))
+        send(
+            office
+                .request("POST", "/v1/messages")
+                .bearer_auth(&office.sender)
+                .header("Idempotency-Key", key)
+                .json(&body),
+        )
     };
     let first = publish(json!({"topic": "ops", "title": "once"}), "k-1").await.is(201);
     // Spelled otherwise, the same message.
     let body = "{ \"title\":\"once\",\n \"topic\":\"ops\", \"priority\": 3 }";
     let request = office.request("POST", "/v1/messages").bearer_auth(&office.sender);
-    let again = send(request.header("idempotency-key", "k-1").header("content-type", "application/json").body(body)).await.is(201);
+    let again =
+        send(request.header("idempotency-key", "k-1").header("content-type", "application/json").body(body))
+            .await
+            .is(201);
     assert_eq!(first, again);
     publish(json!({"topic": "ops", "title": "twice"}), "k-1").await.refuses(409, "idempotency_conflict");
     publish(json!({"topic": "nowhere", "title": "x"}), "k-2").await.refuses(404, "unknown_topic");
@@ -58,7 +67,8 @@ async fn a_repeated_key_repeats_the_answer_and_another_request_conflicts() {
 #[tokio::test]
 async fn nobody_to_tell_is_said() {
     let office = Office::open().await;
-    let made = office.post(&office.root, "/v1/messages", json!({"topic": "private", "title": "x"})).await.is(201);
+    let made =
+        office.post(&office.root, "/v1/messages", json!({"topic": "private", "title": "x"})).await.is(201);
     assert_eq!(made["audience"], 0);
     assert!(made["warning"].as_str().unwrap().contains("no members"));
     office.close().await;
@@ -67,7 +77,8 @@ async fn nobody_to_tell_is_said() {
 #[tokio::test]
 async fn one_unknown_person_rejects_the_whole_message() {
     let office = Office::open().await;
-    let answer = office.post(&office.ann, "/v1/messages", json!({"to": ["bob", "ghost"], "title": "x"})).await;
+    let answer =
+        office.post(&office.ann, "/v1/messages", json!({"to": ["bob", "ghost"], "title": "x"})).await;
     assert!(answer.refuses(422, "unknown_user").contains("ghost"));
     let page = office.get(&office.bob, "/v1/messages").await.is(200);
     assert_eq!(page["items"], json!([]));
@@ -95,8 +106,14 @@ async fn every_limit_names_its_field() {
         (json!({"topic": "ops", "title": "x", "key": "k", "replaces": "AAAAAAAAAAAA"}), "replaces"),
         (json!({"topic": "ops", "title": "x", "expires_in": 0}), "expires_in"),
         (json!({"topic": "ops", "title": "x", "expires_in": 40 * 24 * 3600}), "expires_in"),
-        (json!({"topic": "ops", "title": "x", "actions": vec![json!({"type": "acknowledge"}); 4]}), "actions"),
-        (json!({"topic": "ops", "title": "x", "actions": [{"type": "open_url", "label": "l", "url": "file:///etc"}]}), "actions[0].url"),
+        (
+            json!({"topic": "ops", "title": "x", "actions": vec![json!({"type": "acknowledge"}); 4]}),
+            "actions",
+        ),
+        (
+            json!({"topic": "ops", "title": "x", "actions": [{"type": "open_url", "label": "l", "url": "file:///etc"}]}),
+            "actions[0].url",
+        ),
     ];
     for (body, field) in cases {
         let answer = office.post(&office.root, "/v1/messages", body.clone()).await;

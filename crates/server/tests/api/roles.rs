@@ -11,13 +11,21 @@ use crate::office::{Office, send};
 
 /// A path of the table, filled with names that do not exist.
 fn filled(path: &str) -> String {
-    path.replace("{id}", "AAAAAAAAAAAA").replace("{name}", "nobody").replace("{user}", "nobody").replace("{topic}", "nowhere")
+    path.replace("{id}", "AAAAAAAAAAAA")
+        .replace("{name}", "nobody")
+        .replace("{user}", "nobody")
+        .replace("{topic}", "nowhere")
 }
 
 #[tokio::test]
 async fn each_role_reaches_what_the_table_says_and_no_more() {
     let office = Office::open().await;
-    let roles = [("nobody", None), ("sender", Some(&office.sender)), ("member", Some(&office.ann)), ("admin", Some(&office.root))];
+    let roles = [
+        ("nobody", None),
+        ("sender", Some(&office.sender)),
+        ("member", Some(&office.ann)),
+        ("admin", Some(&office.root)),
+    ];
     for rule in TABLE {
         for (role, token) in roles {
             let allowed = match rule.access {
@@ -27,7 +35,8 @@ async fn each_role_reaches_what_the_table_says_and_no_more() {
                 // Asked as if through a proxy: nobody is "here".
                 Access::Admin | Access::AdminOrHere => role == "admin",
             };
-            let mut request = office.request(rule.method, &filled(rule.path)).header("x-forwarded-for", "203.0.113.9");
+            let mut request =
+                office.request(rule.method, &filled(rule.path)).header("x-forwarded-for", "203.0.113.9");
             if let Some(token) = token {
                 request = request.bearer_auth(token);
             }
@@ -52,17 +61,31 @@ async fn each_role_reaches_what_the_table_says_and_no_more() {
 #[test]
 fn what_only_an_administrator_may_and_what_needs_no_credential() {
     let of = |access: Access| -> BTreeSet<String> {
-        TABLE.iter().filter(|rule| rule.access == access).map(|rule| format!("{} {}", rule.method, rule.path)).collect()
+        TABLE
+            .iter()
+            .filter(|rule| rule.access == access)
+            .map(|rule| format!("{} {}", rule.method, rule.path))
+            .collect()
     };
     let admin = [
-        "DELETE /v1/topics/{name}", "DELETE /v1/topics/{name}/members/{user}", "DELETE /v1/users/{name}", "PATCH /v1/topics/{name}",
-        "POST /v1/invites", "POST /v1/topics", "POST /v1/users", "PUT /v1/topics/{name}/members/{user}",
+        "DELETE /v1/topics/{name}",
+        "DELETE /v1/topics/{name}/members/{user}",
+        "DELETE /v1/users/{name}",
+        "PATCH /v1/topics/{name}",
+        "POST /v1/invites",
+        "POST /v1/topics",
+        "POST /v1/users",
+        "PUT /v1/topics/{name}/members/{user}",
     ];
     assert_eq!(of(Access::Admin), admin.map(str::to_owned).into());
     let public = ["GET /healthz", "GET /openapi.json", "GET /readyz", "POST /v1/join", "POST /v1/session"];
     assert_eq!(of(Access::Public), public.map(str::to_owned).into());
     let anyone = [
-        "GET /v1/me", "GET /v1/messages/{id}", "GET /v1/messages/{id}/receipt", "POST /v1/hooks/alertmanager/{topic}", "POST /v1/messages",
+        "GET /v1/me",
+        "GET /v1/messages/{id}",
+        "GET /v1/messages/{id}/receipt",
+        "POST /v1/hooks/alertmanager/{topic}",
+        "POST /v1/messages",
     ];
     assert_eq!(of(Access::Anyone), anyone.map(str::to_owned).into());
     assert_eq!(of(Access::AdminOrHere), ["GET /metrics".to_owned()].into());
@@ -76,7 +99,9 @@ async fn table_and_description_list_the_same_routes() {
         .as_object()
         .unwrap()
         .iter()
-        .flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(move |method| format!("{} {path}", method.to_uppercase())))
+        .flat_map(|(path, methods)| {
+            methods.as_object().unwrap().keys().map(move |method| format!("{} {path}", method.to_uppercase()))
+        })
         .collect();
     assert_eq!(table, described);
 }

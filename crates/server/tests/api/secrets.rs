@@ -38,7 +38,8 @@ fn listen() -> Log {
     static LOG: OnceLock<Log> = OnceLock::new();
     LOG.get_or_init(|| {
         let log = Log::default();
-        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
+        let subscriber =
+            tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
         tracing::subscriber::set_global_default(subscriber).unwrap();
         log
     })
@@ -59,10 +60,15 @@ async fn no_secret_comes_out_again() {
     secrets.push(code);
     let invite = office.post(&office.root, "/v1/invites", json!({"user": "carol"})).await.is(201);
     let invite: tocsin_protocol::invite::InviteText = invite["invite"].as_str().unwrap().parse().unwrap();
-    let joined = send(office.request("POST", "/v1/join").json(&json!({"code": invite.code, "device": "pc"}))).await.is(201);
+    let joined = send(office.request("POST", "/v1/join").json(&json!({"code": invite.code, "device": "pc"})))
+        .await
+        .is(201);
     secrets.push(joined["secret"].as_str().unwrap().into());
     secrets.push(invite.code);
-    let ticket = office.post(&office.ann, "/v1/tickets", json!({"for": "sse"})).await.is(201)["ticket"].as_str().unwrap().to_owned();
+    let ticket = office.post(&office.ann, "/v1/tickets", json!({"for": "sse"})).await.is(201)["ticket"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     drop(office.request("GET", &format!("/events?ticket={ticket}")).send().await.unwrap());
     secrets.push(ticket);
     let wrong = "tcs_CANARYcanaryCANARYcanaryCANARYcanaryCANARYcan";
@@ -77,7 +83,10 @@ async fn no_secret_comes_out_again() {
         ("me", office.get(&office.ann, "/v1/me").await),
         ("refusal", office.get(wrong, "/v1/me").await),
         ("refused token", send(office.request("POST", "/v1/session").json(&json!({"token": wrong}))).await),
-        ("refused code", send(office.request("POST", "/v1/join").json(&json!({"code": wrong, "device": "d"}))).await),
+        (
+            "refused code",
+            send(office.request("POST", "/v1/join").json(&json!({"code": wrong, "device": "d"}))).await,
+        ),
         ("refused body", office.post(&office.ann, "/v1/session", json!({"tokens": wrong})).await),
     ] {
         outputs.push((what, answer.text));
@@ -90,7 +99,10 @@ async fn no_secret_comes_out_again() {
         let path = file.unwrap().path();
         outputs.push(("data directory", String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()));
     }
-    assert!(outputs.iter().any(|(what, text)| *what == "log" && text.contains("a device joined by invite")), "the log is heard");
+    assert!(
+        outputs.iter().any(|(what, text)| *what == "log" && text.contains("a device joined by invite")),
+        "the log is heard"
+    );
     for (what, text) in &outputs {
         for secret in &secrets {
             assert!(!text.contains(secret.trim_start_matches("tcs_")), "a secret came out in {what}");

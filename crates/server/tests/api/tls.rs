@@ -58,7 +58,11 @@ fn names(names: &[&str]) -> Vec<String> {
 /// A client that trusts this authority alone.
 fn trusting(pem: &str) -> Client {
     _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().no_proxy().tls_certs_only([Certificate::from_pem(pem.as_bytes()).unwrap()]).build().unwrap()
+    Client::builder()
+        .no_proxy()
+        .tls_certs_only([Certificate::from_pem(pem.as_bytes()).unwrap()])
+        .build()
+        .unwrap()
 }
 
 /// Serves the office over TLS too.
@@ -66,7 +70,12 @@ fn secure(office: &Office, identity: &Identity) -> (u16, CancellationToken, Join
     let listener: TcpListener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let port = listener.local_addr().unwrap().port();
     let stop = CancellationToken::new();
-    let serving = listen::serve_tls(listener, identity.server_config.clone(), office.state.clone(), stop.clone().cancelled_owned());
+    let serving = listen::serve_tls(
+        listener,
+        identity.server_config.clone(),
+        office.state.clone(),
+        stop.clone().cancelled_owned(),
+    );
     (port, stop, tokio::spawn(serving))
 }
 
@@ -81,9 +90,17 @@ async fn a_client_that_pins_the_authority_connects_and_one_that_does_not_refuses
     let origin = format!("https://127.0.0.1:{port}");
 
     let client = trusting(&pem);
-    let opened = send(client.post(format!("{origin}/v1/session")).header("origin", &origin).json(&json!({"token": office.ann}))).await;
+    let opened = send(
+        client
+            .post(format!("{origin}/v1/session"))
+            .header("origin", &origin)
+            .json(&json!({"token": office.ann})),
+    )
+    .await;
     assert!(opened.header("set-cookie").ends_with("; Secure"), "{}", opened.text);
-    let invite = send(client.post(format!("{origin}/v1/invites")).bearer_auth(&office.root).json(&json!({}))).await.is(201);
+    let invite = send(client.post(format!("{origin}/v1/invites")).bearer_auth(&office.root).json(&json!({})))
+        .await
+        .is(201);
     let invite: tocsin_protocol::invite::InviteText = invite["invite"].as_str().unwrap().parse().unwrap();
     assert_eq!(invite.origin, origin);
     assert_eq!(invite.ca_fingerprint.as_deref(), Some(fingerprint.as_str()));
@@ -178,7 +195,10 @@ async fn the_operators_own_files_are_used_as_they_are() {
     let office = Office::open().await;
     let (port, stop, serving) = secure(&office, &identity);
     let client = trusting(&made.cert.pem());
-    assert_eq!(client.get(format!("https://localhost:{port}/healthz")).send().await.unwrap().status().as_u16(), 200);
+    assert_eq!(
+        client.get(format!("https://localhost:{port}/healthz")).send().await.unwrap().status().as_u16(),
+        200
+    );
     stop.cancel();
     serving.await.unwrap();
     office.close().await;

@@ -9,7 +9,12 @@ use tokio::{io::AsyncWriteExt as _, process::Command};
 use crate::{context::Context, exit::Failure, output::note};
 
 /// Runs it to its end; whether it took the message.
-pub async fn run(context: &Context, program: &Path, args: &[String], message: &Message) -> Result<Shown, Failure> {
+pub async fn run(
+    context: &Context,
+    program: &Path,
+    args: &[String],
+    message: &Message,
+) -> Result<Shown, Failure> {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::piped()).kill_on_drop(true);
     for (name, value) in fields(message) {
@@ -25,7 +30,8 @@ pub async fn run(context: &Context, program: &Path, args: &[String], message: &M
         // A program that does not read is fine.
         let _ = stdin.write_all(&json).await;
     }
-    let status = child.wait().await.map_err(|error| Failure::failed(format!("{}: {error}", program.display())))?;
+    let status =
+        child.wait().await.map_err(|error| Failure::failed(format!("{}: {error}", program.display())))?;
     if status.success() {
         return Ok(Shown::Shown);
     }

@@ -42,7 +42,8 @@ pub(super) async fn run(context: &Context, args: Watch) -> Result<Exit, Failure>
         if left == 0 {
             return Ok(Exit::Ok);
         }
-        let (handle, events) = Subscriber::start(&place.endpoint, &args.device, inbox.clone(), Options::default())?;
+        let (handle, events) =
+            Subscriber::start(&place.endpoint, &args.device, inbox.clone(), Options::default())?;
         let done = watch.follow(&handle, events, left).await;
         handle.stop().await;
         done
@@ -69,7 +70,12 @@ struct Watching<'a> {
 }
 
 impl Watching<'_> {
-    async fn follow(&self, handle: &Handle, mut events: mpsc::Receiver<Event>, mut left: u64) -> Result<Exit, Failure> {
+    async fn follow(
+        &self,
+        handle: &Handle,
+        mut events: mpsc::Receiver<Event>,
+        mut left: u64,
+    ) -> Result<Exit, Failure> {
         let mut end = std::pin::pin!(ended());
         let mut told = Told::Nothing;
         loop {
@@ -119,7 +125,8 @@ impl Watching<'_> {
 
     fn wanted(&self, message: &Message) -> bool {
         let topics: HashSet<&str> = self.args.topics.iter().map(String::as_str).collect();
-        let in_topic = topics.is_empty() || message.topic.as_deref().is_some_and(|topic| topics.contains(topic));
+        let in_topic =
+            topics.is_empty() || message.topic.as_deref().is_some_and(|topic| topics.contains(topic));
         in_topic && self.args.min_priority.is_none_or(|least| message.priority >= least)
     }
 

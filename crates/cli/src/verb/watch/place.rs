@@ -54,7 +54,10 @@ impl Place {
         let owner = Owner { server: me.server.instance, user: user.name };
         let inbox = Inbox::open(&dir, owner, Arc::new(SystemClock))?;
         if let Some(damaged) = inbox.damaged() {
-            crate::output::note(&format!("tocsin: the inbox was damaged and is kept as {}", damaged.display()));
+            crate::output::note(&format!(
+                "tocsin: the inbox was damaged and is kept as {}",
+                damaged.display()
+            ));
         }
         Ok(Self { endpoint, inbox, token, _lock: lock })
     }
@@ -92,8 +95,9 @@ async fn here(context: &Context, device: &str) -> Result<(Endpoint, Option<Strin
     let client = Client::find(&context.paths).await?;
     let status = client.status().await?;
     let elsewhere = |what: &str| {
-        Failure::usage(format!("{what}, so this computer has no address to watch"))
-            .hint("name the server with --server URL and a token with --token-file (`tocsin token create watch`)")
+        Failure::usage(format!("{what}, so this computer has no address to watch")).hint(
+            "name the server with --server URL and a token with --token-file (`tocsin token create watch`)",
+        )
     };
     let addresses = match status.mode {
         Mode::Host { addresses, .. } => addresses,

@@ -57,14 +57,22 @@ pub async fn hook(
     })
 }
 
-async fn take(state: &AppState, identity: &Identity, topic: String, request: Request) -> Result<(StatusCode, Answer<Published>), Failure> {
+async fn take(
+    state: &AppState,
+    identity: &Identity,
+    topic: String,
+    request: Request,
+) -> Result<(StatusCode, Answer<Published>), Failure> {
     state.pace.take(identity.principal.token, (state.clock)())?;
     check::name("topic", &topic)?;
     // Alertmanager sends `application/json`; whoever forwards its webhooks by hand is told the same as everybody.
     let Json(group) = Json::<Notification>::from_request(request, state).await?;
     if group.version != VERSION {
-        return Err(Failure::new(Code::BadRequest, format!("payload version {:?} is not known", group.version))
-            .hint("this route takes Alertmanager's webhook payload, version 4"));
+        return Err(Failure::new(
+            Code::BadRequest,
+            format!("payload version {:?} is not known", group.version),
+        )
+        .hint("this route takes Alertmanager's webhook payload, version 4"));
     }
     submit(state, message(identity.sender(), topic, &group)).await
 }
@@ -88,18 +96,28 @@ fn message(sender: Sender, topic: String, group: &Notification) -> NewMessage {
         resolved: !firing,
         expires_in_ms: None,
         // A space can not stand in a client's own key, so the two never meet.
-        idempotency: Some(Idempotency { key: format!("alertmanager {}", hex(&same)), request: same, keep_ms: SAME_MS }),
+        idempotency: Some(Idempotency {
+            key: format!("alertmanager {}", hex(&same)),
+            request: same,
+            keep_ms: SAME_MS,
+        }),
     }
 }
 
 /// What makes two notifications the same: group, status, and the set of alerts with since when and how they are.
 fn same(topic: &str, group: &Notification) -> SecretHash {
-    let mut alerts: Vec<String> =
-        group.alerts.iter().map(|alert| format!("{:?} {:?} {}", alert.fingerprint, alert.starts_at, alert.status.as_str())).collect();
+    let mut alerts: Vec<String> = group
+        .alerts
+        .iter()
+        .map(|alert| format!("{:?} {:?} {}", alert.fingerprint, alert.starts_at, alert.status.as_str()))
+        .collect();
     alerts.sort();
     alerts.dedup();
     let mut hash = Sha256::new();
-    for part in [topic, group.group_key.as_str(), group.status.as_str()].into_iter().chain(alerts.iter().map(String::as_str)) {
+    for part in [topic, group.group_key.as_str(), group.status.as_str()]
+        .into_iter()
+        .chain(alerts.iter().map(String::as_str))
+    {
         // The length before each part: no two lists run together to the same text.
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());

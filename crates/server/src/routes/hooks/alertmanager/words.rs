@@ -39,7 +39,9 @@ pub fn title(group: &Notification) -> String {
 /// A Markdown list of the alerts, firing ones first, within the limit of a body.
 pub fn body(group: &Notification) -> String {
     let mut body = String::new();
-    if let Some(text) = group.common_annotations.get("description").or_else(|| group.common_annotations.get("message")) {
+    if let Some(text) =
+        group.common_annotations.get("description").or_else(|| group.common_annotations.get("message"))
+    {
         let text = clip(text.trim(), BODY_BYTES / 4);
         if !text.is_empty() {
             _ = write!(body, "{}\n\n", escape(&text));
@@ -64,7 +66,8 @@ pub fn body(group: &Notification) -> String {
 }
 
 fn line(group: &Notification, alert: &Alert) -> String {
-    let own = |name: &str| alert.annotations.get(name).filter(|_| !group.common_annotations.contains_key(name));
+    let own =
+        |name: &str| alert.annotations.get(name).filter(|_| !group.common_annotations.contains_key(name));
     let said = own("summary").or_else(|| own("description")).or_else(|| own("message"));
     // What distinguishes this alert from the others of the group.
     let labels: Vec<String> = alert
@@ -75,7 +78,8 @@ fn line(group: &Notification, alert: &Alert) -> String {
         .filter(|(name, _)| *name != "alertname" || !group.common_labels.contains_key("alertname"))
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    let mark = if alert.status == Status::Resolved && group.status == Status::Firing { "resolved: " } else { "" };
+    let mark =
+        if alert.status == Status::Resolved && group.status == Status::Firing { "resolved: " } else { "" };
     let text = match (said, labels.is_empty()) {
         (Some(said), true) => one_line(said),
         (Some(said), false) => format!("{} ({})", one_line(said), labels.join(", ")),
@@ -88,9 +92,16 @@ fn line(group: &Notification, alert: &Alert) -> String {
 /// Severity as people configure it; the highest of all firing alerts, so that a group with one critical is critical. What
 /// is over is never urgent: a critical message would come back every minute until somebody acknowledges it.
 pub fn priority(group: &Notification) -> Priority {
-    let of = |labels: &Labels| labels.get("severity").or_else(|| labels.get("priority")).map(|text| severity(text));
-    let alerts = group.alerts.iter().filter(|alert| alert.status == group.status).filter_map(|alert| of(&alert.labels));
-    let most = alerts.max().or_else(|| of(&group.common_labels)).or_else(|| of(&group.group_labels)).unwrap_or(3);
+    let of = |labels: &Labels| {
+        labels.get("severity").or_else(|| labels.get("priority")).map(|text| severity(text))
+    };
+    let alerts = group
+        .alerts
+        .iter()
+        .filter(|alert| alert.status == group.status)
+        .filter_map(|alert| of(&alert.labels));
+    let most =
+        alerts.max().or_else(|| of(&group.common_labels)).or_else(|| of(&group.group_labels)).unwrap_or(3);
     let priority = Priority::try_from(most).unwrap_or_default();
     if group.status == Status::Resolved { priority.min(Priority::DEFAULT) } else { priority }
 }
@@ -110,7 +121,11 @@ pub fn click(group: &Notification) -> Option<String> {
         [alert] => Some(&alert.generator_url),
         _ => None,
     };
-    single.into_iter().chain([&group.external_url]).find(|url| url.len() <= URL_BYTES && is_web_url(url)).cloned()
+    single
+        .into_iter()
+        .chain([&group.external_url])
+        .find(|url| url.len() <= URL_BYTES && is_web_url(url))
+        .cloned()
 }
 
 fn firing(group: &Notification) -> usize {
@@ -162,8 +177,10 @@ mod tests {
     #[test]
     fn a_long_list_ends_with_how_many_more() {
         let alerts: Vec<_> = (0..500).map(alert).collect();
-        let group = group(serde_json::json!({"version": "4", "groupKey": "g", "status": "firing", "truncatedAlerts": 7,
-            "commonLabels": {"alertname": "HighLoad"}, "alerts": alerts}));
+        let group = group(
+            serde_json::json!({"version": "4", "groupKey": "g", "status": "firing", "truncatedAlerts": 7,
+            "commonLabels": {"alertname": "HighLoad"}, "alerts": alerts}),
+        );
         let body = body(&group);
         assert!(body.len() <= BODY_BYTES);
         let listed = body.lines().filter(|line| line.starts_with("- ")).count();
@@ -178,8 +195,10 @@ mod tests {
         one["annotations"] = serde_json::json!({"summary": "load is *high*"});
         one["generatorURL"] = "http://prom.example/graph".into();
         let common = serde_json::json!({"alertname": "HighLoad", "severity": "critical"});
-        let group = group(serde_json::json!({"version": "4", "groupKey": "g", "status": "firing", "externalURL": "javascript:alert(1)",
-            "commonLabels": common, "commonAnnotations": {"summary": "load is *high*"}, "alerts": [one]}));
+        let group = group(
+            serde_json::json!({"version": "4", "groupKey": "g", "status": "firing", "externalURL": "javascript:alert(1)",
+            "commonLabels": common, "commonAnnotations": {"summary": "load is *high*"}, "alerts": [one]}),
+        );
         assert_eq!(title(&group), "HighLoad: load is *high*");
         assert!(body(&group).contains("instance=node\\_1"), "{}", body(&group));
         assert_eq!(click(&group).as_deref(), Some("http://prom.example/graph"));
