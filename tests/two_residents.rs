@@ -128,7 +128,7 @@ impl Network {
         (format!("tcs{id}a"), format!("tcs{id}b"))
     }
 
-    fn link(&self, state: &str) -> Result<()> {
+    fn link(state: &str) -> Result<()> {
         ip(&["link", "set", &Self::ends().0, state])
     }
 }
@@ -158,7 +158,7 @@ fn a_link_goes_down_and_comes_back() -> Result<()> {
     let mut published = vec![host.publish(0)?];
     wait_inbox(&guest, &published)?;
 
-    network.link("down")?;
+    Network::link("down")?;
     published.push(host.publish(1)?);
     guest.wait_status("to notice", |status| status["connection"]["state"] == "offline")?;
     wait_for("the tray to say since when", PATIENCE, || {
@@ -167,7 +167,7 @@ fn a_link_goes_down_and_comes_back() -> Result<()> {
     guest.picture("tray-offline-en")?;
     published.push(host.publish(2)?);
 
-    network.link("up")?;
+    Network::link("up")?;
     guest.wait_online()?;
     published.push(host.publish(3)?);
     wait_inbox(&guest, &published)

@@ -99,7 +99,7 @@ impl axum::serve::Listener for OwnUser {
                     "somebody else's process at the control socket was sent away"
                 ),
                 Err(error) => {
-                    tracing::warn!(%error, "the process at the control socket could not be identified")
+                    tracing::warn!(%error, "the process at the control socket could not be identified");
                 }
             }
         }

@@ -78,7 +78,7 @@ async fn assembled(
             Some(tls) => {
                 let tls = tls.server_config.clone();
                 servers.spawn(async move {
-                    listen::serve_tls(listener, tls, state, stop.cancelled_owned()).await
+                    listen::serve_tls(listener, tls, state, stop.cancelled_owned()).await;
                 });
             }
             None => {

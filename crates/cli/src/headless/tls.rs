@@ -57,7 +57,7 @@ pub async fn keep_fresh(identity: Identity, settings: Arc<Settings>) {
         tokio::time::sleep(LOOK).await;
         match identity.reissue(&names(&settings)) {
             Ok(true) => {
-                tracing::info!("the certificate was reissued: names or addresses changed, or it was old")
+                tracing::info!("the certificate was reissued: names or addresses changed, or it was old");
             }
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "the certificate could not be reissued"),

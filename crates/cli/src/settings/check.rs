@@ -81,10 +81,10 @@ fn addresses(asked: &Options, found: &mut Found<'_>) {
 fn certificate(asked: &Options, found: &mut Found<'_>) {
     match (&asked.tls_cert, &asked.tls_key) {
         (Some(_), None) => {
-            found.wrong("tls_cert", "a certificate needs its key", "name the key with --tls-key FILE")
+            found.wrong("tls_cert", "a certificate needs its key", "name the key with --tls-key FILE");
         }
         (None, Some(_)) => {
-            found.wrong("tls_key", "a key needs its certificate", "name the chain with --tls-cert FILE")
+            found.wrong("tls_key", "a key needs its certificate", "name the chain with --tls-cert FILE");
         }
         (Some(_), Some(_)) if asked.tls != Some(true) => {
             found.wrong("tls_cert", "a certificate is named but TLS is off", "add --tls (or tls = true)");

@@ -75,7 +75,9 @@ fn compose(args: &Send) -> Result<Publish, Failure> {
         (false, []) => (None, None),
         (false, [body]) => (None, Some(body.clone())),
         (true, _) => {
-            return Err(Failure::usage("name a topic, or people with --to").hint("tocsin send TOPIC \"text\""));
+            return Err(
+                Failure::usage("name a topic, or people with --to").hint("tocsin send TOPIC \"text\"")
+            );
         }
         (false, _) => {
             return Err(Failure::usage("with --to there is no topic: only the text")

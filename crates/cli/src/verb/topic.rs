@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         Args::Members { name } => members(context, &link, &name).await?,
         Args::AddMember { name, users } => membership(context, &link, Method::PUT, &name, &users).await?,
         Args::RemoveMember { name, users } => {
-            membership(context, &link, Method::DELETE, &name, &users).await?
+            membership(context, &link, Method::DELETE, &name, &users).await?;
         }
     }
     Ok(Exit::Ok)

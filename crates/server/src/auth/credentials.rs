@@ -109,7 +109,7 @@ impl Credentials {
         match entry {
             Entry::Revoked { token } => self.forget_where(|_, known| known.principal.token == *token),
             Entry::SessionEnded { session } => {
-                self.forget_where(|proof, _| *proof == Proof::Session(*session))
+                self.forget_where(|proof, _| *proof == Proof::Session(*session));
             }
             Entry::UserRemoved { user } => {
                 self.forget_where(|_, known| {
