@@ -57,11 +57,22 @@ pub struct Metrics {
     publishes: Family<ByResult, Counter>,
     connections: Family<ByTransport, Gauge>,
     deliveries: Family<ByTransport, Counter>,
+    tasks: Gauge,
+    hub_connections: Gauge,
     lagging: Counter,
     ack_batch: Histogram,
     lost: Counter,
     pruned: Counter,
     store: StoreNumbers,
+}
+
+/// What the server holds now; nothing of it is left when everybody has gone.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    /// Connections and other tasks that have not ended.
+    pub tasks: usize,
+    /// Streams that the hub knows.
+    pub connections: usize,
 }
 
 /// Numbers of the store, set when they are asked for.
@@ -83,12 +94,15 @@ impl Default for Metrics {
         let publishes = Family::default();
         let connections = Family::default();
         let deliveries = Family::default();
+        let (tasks, hub_connections) = (Gauge::default(), Gauge::default());
         let (lagging, lost, pruned) = (Counter::default(), Counter::default(), Counter::default());
         // A batch is what 250 ms bring: one on a quiet desk, thousands after a message to everybody.
         let ack_batch = Histogram::new([1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0]);
         registry.register("http_requests", "Requests by route, method and status", requests.clone());
         registry.register("publishes", "Publishes by result", publishes.clone());
         registry.register("connections", "Open streams", connections.clone());
+        registry.register("tasks", "Connections and other tasks that have not ended", tasks.clone());
+        registry.register("hub_connections", "Streams that the hub knows", hub_connections.clone());
         registry.register("deliveries", "Messages handed to streams", deliveries.clone());
         registry.register(
             "lagging_connections",
@@ -111,6 +125,8 @@ impl Default for Metrics {
             publishes,
             connections,
             deliveries,
+            tasks,
+            hub_connections,
             lagging,
             ack_batch,
             lost,
@@ -183,8 +199,11 @@ impl Metrics {
         self.lost.inc_by(lost);
     }
 
-    /// The text of `/metrics`.
-    pub fn text(&self, stats: Option<Stats>) -> Result<String, std::fmt::Error> {
+    /// The text of `/metrics`. `held` is what the server holds now.
+    pub fn text(&self, held: Held, stats: Option<Stats>) -> Result<String, std::fmt::Error> {
+        let count = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        self.tasks.set(count(held.tasks));
+        self.hub_connections.set(count(held.connections));
         if let Some(stats) = stats {
             let set = |gauge: &Gauge, value: u64| _ = gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
             set(&self.store.messages, stats.messages);

@@ -14,7 +14,7 @@ use tocsin_store::Store;
 use tokio::{sync::Mutex, time::Instant};
 use utoipa::ToSchema;
 
-use crate::{AppState, Failure};
+use crate::{AppState, Failure, metrics::Held};
 
 /// A probe writes and flushes, so its answer is kept this long: nobody can make a disk busy by asking.
 const PROBE_FRESH: Duration = Duration::from_secs(1);
@@ -66,8 +66,9 @@ pub async fn ready(State(state): State<AppState>) -> Result<Answer<Well>, Failur
 pub async fn metrics(State(state): State<AppState>) -> Result<impl IntoResponse, Failure> {
     // A store that can not answer is no reason to hide the other numbers.
     let numbers = state.store.stats().await.ok();
+    let held = Held { tasks: state.tasks.len(), connections: state.hub.connections() };
     let text =
-        state.metrics.text(numbers).map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
+        state.metrics.text(held, numbers).map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], text))
 }
