@@ -5,6 +5,7 @@
 mod access;
 mod alertmanager;
 mod errors;
+mod faults;
 mod guard;
 mod inbox;
 mod office;
