@@ -1,0 +1,197 @@
+//! Faults of the disk under a running `tocsin serve`: it says what to do, goes on by itself, and keeps what it answered.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use reqwest::StatusCode;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use support::{Home, PATIENCE, Server};
+
+/// Set in the process that may mount: a file system of its own is the only disk that a test can fill.
+const INSIDE: &str = "TOCSIN_TEST_OWN_MOUNTS";
+/// Room on it: some write-ahead log, database and logs.
+const DISK: &str = "size=12m";
+
+/// A person who sends and reads over HTTP.
+struct Anna {
+    http: reqwest::Client,
+    runtime: tokio::runtime::Runtime,
+    origin: String,
+    token: String,
+}
+
+impl Anna {
+    fn new(home: &Home, server: &Server) -> Self {
+        home.run(&["user", "add", "anna"]).ok();
+        home.run(&["topic", "add", "ops", "--member", "anna"]).ok();
+        let made = home.json(&["token", "create", "script", "--user", "anna"]);
+        let token = made["secret"].as_str().unwrap().to_owned();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // Another test of this process may have been first.
+        _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { http, runtime, origin: server.origin(), token }
+    }
+
+    fn ask(&self, request: reqwest::RequestBuilder) -> (StatusCode, Value) {
+        self.runtime.block_on(async {
+            let answer = request.bearer_auth(&self.token).send().await.unwrap();
+            (answer.status(), answer.json().await.unwrap_or(Value::Null))
+        })
+    }
+
+    fn get(&self, path: &str) -> (StatusCode, Value) {
+        self.ask(self.http.get(format!("{}{path}", self.origin)))
+    }
+
+    fn publish(&self, body: &str) -> (StatusCode, Value) {
+        let message = json!({ "to": ["anna"], "title": "x", "body": body });
+        self.ask(self.http.post(format!("{}/v1/messages", self.origin)).json(&message))
+    }
+
+    /// Every message that is stored, oldest first.
+    fn stored(&self) -> Vec<String> {
+        let (mut ids, mut cursor) = (Vec::new(), None::<u64>);
+        loop {
+            let after = cursor.as_ref().map(|cursor| format!("&before={cursor}")).unwrap_or_default();
+            let (status, page) = self.get(&format!("/v1/messages?limit=200{after}"));
+            assert_eq!(status, StatusCode::OK, "{page:#}");
+            ids.extend(
+                page["items"].as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap().to_owned()),
+            );
+            match page["next"].as_u64() {
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+        ids.reverse();
+        ids
+    }
+}
+
+/// Takes all the room that is left.
+fn fill(path: &Path) {
+    let mut file = fs::File::create(path).unwrap();
+    for size in [64 * 1024, 4096] {
+        while file.write_all(&vec![0; size]).is_ok() {}
+    }
+}
+
+/// Does it until it comes out so.
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The same test again, in a process that has mounts of its own: they go with it, however it ends.
+#[test]
+fn a_full_disk_is_told_and_nothing_acknowledged_is_lost() {
+    let mut inside = Command::new("unshare");
+    inside.arg("--mount");
+    if !rustix::process::getuid().is_root() {
+        inside.arg("--map-root-user");
+    }
+    inside.arg(std::env::current_exe().unwrap());
+    inside.args(["--exact", "full_disk", "--nocapture", "--include-ignored"]).env(INSIDE, "1");
+    let output = inside.output().unwrap();
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[test]
+#[ignore = "run by the test above in a process of its own"]
+fn full_disk() {
+    if std::env::var_os(INSIDE).is_none() {
+        return;
+    }
+    let home = Home::new();
+    fs::create_dir(home.data()).unwrap();
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", DISK, "tocsin"]).arg(home.data()).status();
+    assert!(mount.unwrap().success());
+    let server = home.serve(&[]);
+    let mut anna = Anna::new(&home, &server);
+    let mut answered = Vec::new();
+    let mut sent = |anna: &Anna, body: &str| {
+        let (status, answer) = anna.publish(body);
+        if status == StatusCode::CREATED {
+            answered.push(answer["id"].as_str().unwrap().to_owned());
+        }
+        (status, answer)
+    };
+    assert_eq!(sent(&anna, "before").0, StatusCode::CREATED);
+
+    let filler = home.data().join("filler");
+    fill(&filler);
+    // The write-ahead log has room of its own, until it is used up: first for large messages, then for small ones.
+    let mut refused = Value::Null;
+    for size in [16_000, 1] {
+        until("a refusal", || {
+            let (status, answer) = sent(&anna, &"x".repeat(size));
+            refused = answer;
+            status == StatusCode::SERVICE_UNAVAILABLE
+        });
+    }
+    assert_eq!(refused["error"]["code"], "store_unavailable", "{refused:#}");
+    let message = refused["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("nothing can be stored now: "), "{message}");
+    assert_eq!(
+        refused["error"]["hint"],
+        "free disk space or mend the directory's rights; it recovers by itself"
+    );
+    until("/readyz to say so", || anna.get("/readyz").0 == StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(anna.get("/healthz").0, StatusCode::OK, "it lives");
+    assert_eq!(anna.get("/v1/messages").0, StatusCode::OK, "what is stored can be read");
+
+    fs::remove_file(&filler).unwrap();
+    until("it to recover by itself", || sent(&anna, "after").0 == StatusCode::CREATED);
+    until("/readyz to say so", || anna.get("/readyz").0 == StatusCode::OK);
+    assert_eq!(anna.stored(), answered);
+
+    server.signal(Signal::KILL);
+    assert_eq!(server.ended(), None);
+    let server = home.serve(&[]);
+    anna.origin = server.origin();
+    assert_eq!(anna.stored(), answered, "all that was answered is there, and nothing else");
+}
+
+/// A copy of yesterday put in the place of today's database: clients are told instead of waiting for positions that come
+/// a second time.
+#[test]
+fn an_old_copy_that_is_put_back_is_told_to_clients() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let mut anna = Anna::new(&home, &server);
+    let kept = anna.publish("kept").1["id"].clone();
+    home.run(&["quit"]).ok();
+    assert_eq!(server.ended(), Some(0));
+    let (database, copy) = (home.data().join("tocsin.db"), home.dir.path().join("copy"));
+    fs::copy(&database, &copy).unwrap();
+
+    let server = home.serve(&[]);
+    anna.origin = server.origin();
+    anna.publish("forgotten");
+    let cursor = anna.get("/poll?device=script").1["cursor"].as_str().unwrap().to_owned();
+    home.run(&["quit"]).ok();
+    assert_eq!(server.ended(), Some(0));
+    fs::copy(&copy, &database).unwrap();
+
+    let server = home.serve(&[]);
+    anna.origin = server.origin();
+    let (status, answer) = anna.get(&format!("/poll?device=script&cursor={cursor}"));
+    assert_eq!((status, &answer["reset"]["reason"]), (StatusCode::OK, &json!("epoch")), "{answer:#}");
+    assert_ne!(answer["cursor"].as_str().unwrap().split('-').next(), cursor.split('-').next());
+    assert_eq!(json!(anna.stored()), json!([kept]), "what the copy has can be read");
+}
