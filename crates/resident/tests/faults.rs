@@ -81,6 +81,32 @@ fn a_killed_resident_leaves_a_socket_that_the_next_one_takes_over() -> Result<()
     Ok(())
 }
 
+/// Data of a newer version is told and not touched, and the resident stays reachable.
+#[test]
+fn a_newer_database_is_told_and_left_alone() -> Result<()> {
+    let mut desk = Desk::hosting(&[])?;
+    let id = desk.publish("kept", 3)?;
+    let end = rustix::process::Pid::from_raw(i32::try_from(desk.resident.id())?).context("no process id")?;
+    rustix::process::kill_process(end, rustix::process::Signal::TERM)?;
+    wait_for("it to end", support::PATIENCE, || desk.resident.has_ended().then_some(()))?;
+    let file = desk.paths()?.data.join("tocsin.db");
+    let known = fs::read(&file)?;
+    let mut newer = known.clone();
+    // SQLite keeps `user_version` big-endian at byte 60 of the file.
+    newer[60..64].copy_from_slice(&9999_u32.to_be_bytes());
+    fs::write(&file, &newer)?;
+    desk.restart()?;
+    let problem = desk.wait_problem("store_newer")?;
+    let detail = problem["detail"].as_str().context("no detail")?;
+    assert!(detail.starts_with("the database is of version 9999, this program knows up to "), "{detail}");
+    assert_eq!(fs::read(&file)?, newer, "it was not touched");
+    fs::write(&file, known)?;
+    desk.wait_online()?;
+    desk.wait_no_problem("store_newer")?;
+    assert_eq!(desk.call("GET", "/v1/messages", &Value::Null)?["items"][0]["id"], json!(id));
+    Ok(())
+}
+
 /// Reading and acknowledging work without the server, and it hears of them when it is back.
 #[test]
 fn offline_presses_are_kept_and_sent_later() -> Result<()> {

@@ -44,6 +44,33 @@ fn the_token_is_in_the_keyring_and_outlives_restarts_of_both() -> Result<()> {
     assert_no_secret(&desk.paths()?.config)
 }
 
+/// A keyring that dies and comes back while the resident runs: meanwhile it is told, afterwards the resident uses it
+/// without a restart of its own, and what was in it is there.
+#[test]
+fn a_keyring_that_restarts_is_used_again() -> Result<()> {
+    let (host, invite) = server()?;
+    let mut desk = Desk::with(&[Part::Keyring])?;
+    let (status, answer) = join(&desk, &invite)?;
+    assert_eq!(status, 200, "{answer:#}");
+    desk.wait_online()?;
+    desk.desktop.crash(Part::Keyring);
+    let invite = host.call("POST", "/v1/invites", &json!({ "user": "bob", "topics": ["general"] }))?;
+    let text = invite["invite"].as_str().context("no invite")?;
+    let (status, answer) = join(&desk, text)?;
+    assert_eq!((status, &answer["error"]["code"]), (503, &json!("keyring")), "{answer:#}");
+    let hint = "start a keyring, or choose a sealed file or this run only in the settings";
+    assert_eq!(answer["error"]["hint"], hint, "{answer:#}");
+    desk.desktop.begin(&desk.home, Part::Keyring)?;
+    // The code of the invite was not spent.
+    let (status, answer) = join(&desk, text)?;
+    assert_eq!(status, 200, "{answer:#}");
+    desk.wait_online()?;
+    host.publish("through it all", 3)?;
+    desk.wait_status("the message", |status| status["unread"] == 1)?;
+    desk.restart()?;
+    desk.wait_online()
+}
+
 #[test]
 fn without_a_keyring_nothing_is_spent_and_the_person_chooses() -> Result<()> {
     let (_host, invite) = server()?;
