@@ -53,6 +53,7 @@ impl Anna {
         self.ask(self.http.get(format!("{}{path}", self.origin)))
     }
 
+    /// Publishes. The connection stays open between calls.
     fn publish(&self, body: &str) -> (StatusCode, Value) {
         let message = json!({ "to": ["anna"], "title": "x", "body": body });
         self.ask(self.http.post(format!("{}/v1/messages", self.origin)).json(&message))
@@ -146,7 +147,7 @@ fn full_disk() {
     }
     assert_eq!(refused["error"]["code"], "store_unavailable", "{refused:#}");
     let message = refused["error"]["message"].as_str().unwrap();
-    assert!(message.starts_with("nothing can be stored now: "), "{message}");
+    assert_eq!(message, "nothing can be stored now: database or disk is full");
     assert_eq!(
         refused["error"]["hint"],
         "free disk space or mend the directory's rights; it recovers by itself"
@@ -165,6 +166,32 @@ fn full_disk() {
     let server = home.serve(&[]);
     anna.origin = server.origin();
     assert_eq!(anna.stored(), answered, "all that was answered is there, and nothing else");
+}
+
+/// Connections take every descriptor: the log says what to do, who is connected goes on, and the next is served when some
+/// are free again.
+#[test]
+fn without_descriptors_it_says_so_and_goes_on() {
+    use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let anna = Anna::new(&home, &server);
+    assert_eq!(anna.publish("connected").0, StatusCode::CREATED);
+    let log = home.data().join("state/log/serve.log");
+    let open = fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count() as u64;
+    let few = Rlimit { current: Some(open + 20), maximum: getrlimit(Resource::Nofile).maximum };
+    prlimit(Pid::from_raw(server.pid()), Resource::Nofile, few).unwrap();
+    let address = server.told["addresses"][0].as_str().unwrap().to_owned();
+    let held: Vec<_> = (0..60).map(|_| std::net::TcpStream::connect(&address).unwrap()).collect();
+    let told = "no room for more connections: raise the limit of open files (ulimit -n), or close some";
+    until("the log to say so", || fs::read_to_string(&log).unwrap().contains(told));
+    // Its connection is open since before: it is not the server that is down.
+    assert_eq!(anna.publish("in between").0, StatusCode::CREATED);
+    drop(held);
+    until("the log to say so", || {
+        fs::read_to_string(&log).unwrap().contains("connections are accepted again")
+    });
+    home.run(&["send", "ops", "and a new one"]).ok();
 }
 
 /// A copy of yesterday put in the place of today's database: clients are told instead of waiting for positions that come
