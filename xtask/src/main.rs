@@ -12,6 +12,7 @@ mod bench;
 mod build;
 mod check;
 mod debian;
+mod faults;
 mod http;
 mod icons;
 mod license;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::{license, repo, step};
+use crate::{faults, license, repo, step};
 
 /// The platform that the programs are built for here.
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
@@ -46,6 +46,10 @@ pub fn findings() -> Result<Vec<Finding>> {
         Finding {
             rule: "the window depends on protocol, control and locale only",
             broken: here.window_dependencies(),
+        },
+        Finding {
+            rule: "docs/faults.md names tests that exist and words that are said",
+            broken: faults::broken()?,
         },
     ])
 }

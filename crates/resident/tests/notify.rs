@@ -21,6 +21,20 @@ fn a_daemon_that_comes_late_shows_what_waited() -> Result<()> {
     desk.wait_no_problem("notifications_missing")
 }
 
+/// No daemon at all: it is told, and the message is in the inbox, received and not lost.
+#[test]
+fn without_a_daemon_the_inbox_has_everything() -> Result<()> {
+    let desk = Desk::hosting(&[])?;
+    desk.wait_problem("notifications_missing")?;
+    let id = desk.publish("nobody pops this up", 4)?;
+    desk.wait_person(&id, "state", "received")?;
+    desk.wait_person(&id, "shown", "failed")?;
+    let inbox = desk.call("GET", "/v1/messages", &serde_json::Value::Null)?;
+    assert_eq!(inbox["items"][0]["title"], "nobody pops this up", "{inbox:#}");
+    desk.call("POST", &format!("/v1/messages/{id}/acknowledge"), &json!({}))?;
+    desk.wait_person(&id, "state", "acknowledged")
+}
+
 /// Several that waited are one summary, and a critical one stands alone.
 #[test]
 fn what_waited_is_one_summary_and_critical_stands_alone() -> Result<()> {

@@ -275,6 +275,27 @@ async fn bad_frames_have_their_close_codes() {
     desk.until_connections(0).await;
 }
 
+/// A frame above the limit is refused by its length alone, and the next connection gets what is owed.
+#[tokio::test]
+async fn an_oversized_frame_is_told() {
+    let desk = Desk::open().await;
+    let ann = desk.person("ann").await;
+    let start = Cursor::new(desk.store.epoch(), 0);
+    let mut raw = Raw::connect(desk.address, &format!("?cursor={start}"), &ann).await;
+    raw.frame().await;
+    let head = [vec![0x81, 0xFF], (64 * 1024 + 1_u64).to_be_bytes().to_vec(), vec![0; 4]].concat();
+    raw.0.write_all(&head).await.unwrap();
+    let closed = loop {
+        let (opcode, payload) = soon("the close frame", raw.frame()).await;
+        if opcode == 0x8 {
+            break payload;
+        }
+    };
+    assert_eq!(closed, [&1009_u16.to_be_bytes()[..], b"a message has at most 64 KiB"].concat());
+    let mut again = Raw::connect(desk.address, &format!("?cursor={start}"), &ann).await;
+    again.frame().await;
+}
+
 #[tokio::test]
 async fn pings_are_answered_and_the_silent_are_cut_off() {
     let desk = Desk::with(|config| {
