@@ -10,15 +10,15 @@ use tocsin_virtual_desktop::{bus, screen, wait_for};
 
 #[test]
 fn an_alert_is_shown_acknowledged_and_resolved() -> Result<()> {
-    story("en_US.UTF-8", "en", "Acknowledge")
+    story("en_US.UTF-8", "en", "Acknowledge", "Resolved")
 }
 
 #[test]
 fn the_same_in_chinese() -> Result<()> {
-    story("zh_CN.UTF-8", "zh", "确认")
+    story("zh_CN.UTF-8", "zh", "确认", "已解决")
 }
 
-fn story(language: &str, name: &str, acknowledge: &str) -> Result<()> {
+fn story(language: &str, name: &str, acknowledge: &str, over: &str) -> Result<()> {
     let mut app = App::hosting(language)?;
     let user =
         app.native("GET", "/v1/me", &Value::Null)?["user"]["name"].as_str().context("no user")?.to_owned();
@@ -38,7 +38,7 @@ fn story(language: &str, name: &str, acknowledge: &str) -> Result<()> {
     .with_context(|| app.log())?;
     assert!(shown.contains("sda1 on web-3 is full") || shown.contains("web-3"), "{shown}");
     app.wait_status("one unread message", |status| status["unread"] == 1)?;
-    wait_for("the tray to count it", PATIENCE, || {
+    let counted = wait_for("the tray to count it", PATIENCE, || {
         bus::tray_property(&app.home, "ToolTip").ok().filter(|tip| tip.contains('1'))
     })?;
     app.picture(&format!("notification-{name}"))?;
@@ -52,6 +52,10 @@ fn story(language: &str, name: &str, acknowledge: &str) -> Result<()> {
     })
     .with_context(|| app.log())?;
     app.wait_status("nothing unread", |status| status["unread"] == 0)?;
+    wait_for("the tray to count nothing", PATIENCE, || {
+        bus::tray_property(&app.home, "ToolTip").ok().filter(|tip| *tip != counted)
+    })?;
+    app.desktop.new_notifications();
 
     alertmanager.alert(&labels, &annotations, "2026-01-01T00:00:00Z", Some("2026-01-01T01:00:00Z"))?;
     wait_for("the inbox to say resolved", PATIENCE, || {
@@ -60,7 +64,22 @@ fn story(language: &str, name: &str, acknowledge: &str) -> Result<()> {
     .with_context(|| app.log())?;
     let resolved = newest(&app)?;
     assert_eq!(resolved["supersedes"], json!(id), "{resolved:#}");
-    app.picture(&format!("resolved-{name}"))
+    wait_for("the notification to say resolved", PATIENCE, || {
+        app.desktop.new_notifications().into_iter().find(|line| line.contains(over))
+    })
+    .with_context(|| app.log())?;
+    app.picture(&format!("resolved-{name}"))?;
+    tray(&app, name)
+}
+
+/// Real clicks on the panel: the right button opens the menu, the left one the window.
+fn tray(app: &App, name: &str) -> Result<()> {
+    screen::click_tray(&app.home, 3)?;
+    app.window_picture(&format!("tray-menu-{name}"))?;
+    screen::key(&app.home, "Escape")?;
+    screen::click_tray(&app.home, 1)?;
+    app.wait_window()?;
+    app.window_picture(&format!("window-by-click-{name}"))
 }
 
 fn newest(app: &App) -> Result<Value> {

@@ -126,6 +126,17 @@ impl App {
         Ok(status["page"].as_str().context("no page")?.trim_end_matches('/').into())
     }
 
+    /// Waits until the window is on the screen.
+    pub fn wait_window(&self) -> Result<()> {
+        let program = program("TOCSIN_DESKTOP_BIN");
+        let class = program.file_name().context("no program name")?.to_string_lossy().into_owned();
+        wait_for("the window", PATIENCE, || {
+            let mut wmctrl = self.home.command("wmctrl", "wmctrl").ok()?;
+            let list = wmctrl.arg("-lx").stdout(std::process::Stdio::piped()).output().ok()?;
+            String::from_utf8_lossy(&list.stdout).contains(&class).then_some(())
+        })
+    }
+
     /// Takes a picture that the test run keeps.
     pub fn picture(&self, name: &str) -> Result<()> {
         screen::screenshot(&self.home, &output(&format!("{name}.png")))
