@@ -58,6 +58,8 @@ fn a_keyring_that_restarts_is_used_again() -> Result<()> {
     let text = invite["invite"].as_str().context("no invite")?;
     let (status, answer) = join(&desk, text)?;
     assert_eq!((status, &answer["error"]["code"]), (503, &json!("keyring")), "{answer:#}");
+    let message = answer["error"]["message"].as_str().unwrap_or_default();
+    assert!(message.starts_with("no keyring on this computer: "), "{message}");
     let hint = "start a keyring, or choose a sealed file or this run only in the settings";
     assert_eq!(answer["error"]["hint"], hint, "{answer:#}");
     desk.desktop.begin(&desk.home, Part::Keyring)?;
