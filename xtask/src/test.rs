@@ -59,6 +59,7 @@ fn everything(fast: bool) -> Totals {
     totals += counted("Testing every crate, without GTK and WebKit", &mut crates(&programs), totals::cargo);
     if !fast {
         totals += counted("Testing the app on a desktop", &mut desktop(&programs), totals::cargo);
+        totals += check::one(page_behind_proxies(&programs));
         step::say("Testing the package: install, start, upgrade while it runs, remove");
         totals += check::one(package::prove(&programs));
     }
@@ -96,6 +97,14 @@ fn desktop(programs: &Programs) -> Command {
         command.env_remove(inherited);
     }
     command
+}
+
+/// One long story, so it counts as one test.
+fn page_behind_proxies(programs: &Programs) -> Result<()> {
+    let mut story = npm();
+    story.args(["run", "--silent", "test:browser"]).env("TOCSIN_BIN", &programs.tocsin);
+    let remedy = "the last step that it printed is the one that waited in vain";
+    step::run("Testing the page behind proxies that break its streams", &mut limited(&story), remedy)
 }
 
 /// A runner that takes longer hangs. Far above what the slowest needs on two cores, well below CI's own limit, so that
