@@ -1,6 +1,6 @@
 //! `GET /poll`.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use tocsin_protocol::{Poll, Role, State};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
@@ -171,4 +171,39 @@ async fn a_client_that_leaves_while_it_waits_leaves_nothing_behind() {
     desk.until_connections(1).await;
     drop(socket);
     desk.until_connections(0).await;
+}
+
+/// The client leaves at every moment of the request. What it could still read is delivered; everything else comes again.
+#[tokio::test]
+async fn a_client_that_leaves_at_any_moment_takes_nothing_with_it() {
+    let desk = Desk::open().await;
+    let ann = desk.person("ann").await;
+    desk.topic("ops", &[&ann]).await;
+    let mut lost: BTreeSet<String> = BTreeSet::new();
+    for n in 0..40 {
+        let title = format!("message-{n}-");
+        desk.publish("ops", &title).await;
+        lost.insert(title);
+        let mut socket = TcpStream::connect(desk.address).await.unwrap();
+        socket.set_zero_linger().unwrap();
+        socket.write_all(http::head("GET", "/poll", Some(&ann), &[]).as_bytes()).await.unwrap();
+        for _ in 0..n * 8 {
+            tokio::task::yield_now().await;
+        }
+        // On this one thread nothing is written between this read and the reset.
+        let mut socket = socket.into_std().unwrap();
+        let mut bytes = vec![0; 1 << 20];
+        let read = std::io::Read::read(&mut socket, &mut bytes).unwrap_or(0);
+        drop(socket);
+        let read = String::from_utf8_lossy(&bytes[..read]);
+        lost.retain(|title| !read.contains(title.as_str()));
+    }
+    tokio::time::timeout(Duration::from_secs(30), async {
+        while !lost.is_empty() {
+            let poll: Poll = get(desk.address, "/poll", &ann, &[]).await.json();
+            lost.retain(|title| poll.messages.iter().all(|message| message.title != *title));
+        }
+    })
+    .await
+    .unwrap_or_else(|_| panic!("lost: {lost:?}"));
 }

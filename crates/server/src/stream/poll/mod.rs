@@ -9,7 +9,7 @@
 mod body;
 mod pollers;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     RequestPartsExt,
@@ -23,8 +23,9 @@ use axum::{
 };
 use serde::Deserialize;
 use tocsin_protocol::{Code, Cursor, Poll, Reset, Role, Seq, limits};
-use tocsin_store::{AckRange, InboxQuery, OwedItem};
+use tocsin_store::{AckRange, Claim, DeviceId, InboxQuery, OwedItem, Store};
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use self::body::Revocable;
 pub use self::pollers::Pollers;
@@ -149,45 +150,42 @@ impl Polling {
         let link = self.enter(&start)?;
         let applied = link.gate().open(start.head, start.device.filter.clone());
         debug_assert!(applied <= *self.state.store.head().borrow(), "the hub follows the store");
-        let claim = loop {
-            let claim = self.state.store.claim(start.device.id, self.state.config.streams.page).await?;
+        let (claim, undo) = loop {
+            let (claim, undo) = self.take(start.device.id).await?;
             if !claim.messages.is_empty() || !woken(&link, deadline).await {
-                break claim;
+                break (claim, undo);
             }
         };
         let cursor = Cursor::new(start.epoch.clone(), claim.upto);
         let newest = claim.messages.last().map_or_else(|| cursor.clone(), |message| message.cursor.clone());
         let mut headers = self.headers(&start, &format!("\"{newest}\""));
         self.count(claim.messages.len());
-        let nothing = claim.messages.is_empty();
-        let undo = claim.id;
         let answer =
             Poll { messages: claim.messages, states: Vec::new(), cursor, more: claim.more, reset: None };
-        if nothing {
+        let Some(undo) = undo else {
             return Ok((headers, axum::Json(answer)).into_response());
-        }
+        };
         let bytes =
             serde_json::to_vec(&answer).map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CONTENT_LENGTH, bytes.len().into());
-        let body = Revocable::new(bytes.into(), self.take_back(undo), self.opening.wire.clone());
+        let body = Revocable::new(bytes.into(), undo, self.opening.wire.clone());
         Ok((headers, Body::new(body)).into_response())
     }
 
-    fn take_back(&self, claim: u64) -> Undo {
+    /// The next messages, and what takes them back. In a task of its own: when the client leaves, the handler is dropped
+    /// where it stands, but the store still commits what it was asked. Then the task's answer is dropped, and with it
+    /// the undo.
+    async fn take(&self, device: DeviceId) -> Result<(Claim, Option<Undo>), Failure> {
         let (store, tasks) = (self.state.store.clone(), self.state.tasks.clone());
-        Undo::new(move || {
-            // Dropped with the runtime: the claim stands, which the receipt shows as `sent`, not as received.
-            let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-            tasks.spawn_on(
-                async move {
-                    if let Err(error) = store.undo_claim(claim).await {
-                        tracing::warn!(%error, "a batch that was not fully written could not be taken back");
-                    }
-                },
-                &runtime,
-            );
-        })
+        let page = self.state.config.streams.page;
+        let taking = self.state.tasks.spawn(async move {
+            let claim = store.claim(device, page).await?;
+            let undo = (!claim.messages.is_empty()).then(|| take_back(store, tasks, claim.id));
+            Ok::<_, tocsin_store::Error>((claim, undo))
+        });
+        let taken = taking.await.map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
+        Ok(taken?)
     }
 
     /// What somebody else has not read yet; nothing changes by it.
@@ -246,6 +244,21 @@ impl Polling {
             self.state.metrics.delivered(Transport::Poll, messages as u64);
         }
     }
+}
+
+fn take_back(store: Arc<dyn Store>, tasks: TaskTracker, claim: u64) -> Undo {
+    Undo::new(move || {
+        // Dropped with the runtime: the claim stands, which the receipt shows as `sent`, not as received.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        tasks.spawn_on(
+            async move {
+                if let Err(error) = store.undo_claim(claim).await {
+                    tracing::warn!(%error, "a batch that was not fully written could not be taken back");
+                }
+            },
+            &runtime,
+        );
+    })
 }
 
 fn caching() -> HeaderMap {
