@@ -75,7 +75,7 @@ fn built() -> Programs {
 fn cargo_test(programs: &Programs) -> Command {
     let mut command = cargo();
     command
-        .args(["test", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests"])
+        .args(["test", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests", "--examples"])
         .env("TOCSIN_BIN", &programs.tocsin)
         .env("TOCSIN_DESKTOP_BIN", &programs.desktop);
     command

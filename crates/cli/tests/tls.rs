@@ -58,3 +58,20 @@ fn the_authority_stays_over_restarts() {
     };
     assert_eq!(fingerprint(), fingerprint());
 }
+
+/// One fingerprint in 64 begins with a hyphen; it is a value all the same.
+#[test]
+fn a_fingerprint_may_begin_with_a_hyphen() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_tocsin"))
+        .args([
+            "status",
+            "--server",
+            "https://127.0.0.1:1",
+            "--ca",
+            "-oCoxTsJl5hy6NLvqd2XSvsqJTkXvi-du3bIY4EuwxE",
+        ])
+        .env("TOCSIN_TOKEN", "tcs_0000000000000000000000000000000000000000000")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -101,6 +101,8 @@ pub struct Server {
         global = true,
         env = "TOCSIN_CA",
         value_name = "FINGERPRINT",
+        // One fingerprint in 64 begins with a hyphen.
+        allow_hyphen_values = true,
         help_heading = "Global options"
     )]
     pub ca: Option<String>,

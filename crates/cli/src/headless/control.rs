@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use tocsin_control::{Paths, VERSION, own_build};
+use tocsin_control::{Paths, VERSION, is_api_path, own_build};
 use tocsin_protocol::{
     ApiError, Code,
     control::{Connection, Hello, Mode, Problem, ProblemCode, ResidentKind, Status},
@@ -153,7 +153,7 @@ fn sensitive(text: &str) -> HeaderValue {
 }
 
 async fn enter(State(entry): State<Entry>, mut request: Request, next: Next) -> Response {
-    if !request.uri().path().starts_with("/v1/") {
+    if !is_api_path(request.uri().path()) {
         return failure(
             StatusCode::NOT_FOUND,
             Code::NotFound,

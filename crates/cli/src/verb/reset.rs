@@ -93,8 +93,17 @@ fn files(paths: &Paths, done: &mut Done) {
 
 /// Files and directories that Tocsin makes in its directories.
 fn is_ours(name: &str) -> bool {
-    const NAMES: &[&str] =
-        &["lock", "ca.pem", "vault.bin", "watch", "log", "boot-id", "settings.toml", "serve.toml"];
+    const NAMES: &[&str] = &[
+        "lock",
+        "ca.pem",
+        "vault.bin",
+        "keyring.names",
+        "watch",
+        "log",
+        "boot-id",
+        "settings.toml",
+        "serve.toml",
+    ];
     const BEGINNINGS: &[&str] =
         &["tocsin.db", "inbox", "settings.toml.", "control.", "serve.sock", "serve.lock", "window."];
     NAMES.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
