@@ -16,6 +16,7 @@ mod events;
 mod launch;
 mod paths;
 mod program;
+mod target;
 
 pub use build::{VERSION, build_of, own_build};
 pub use client::{Client, Request, Response};
@@ -24,6 +25,7 @@ pub use events::Events;
 pub use launch::{DETACHED_ENV, ensure_resident, spawn_resident};
 pub use paths::{DATA_DIR_ENV, Paths};
 pub use program::{DESKTOP_PROGRAM, RESIDENT_PROGRAM, find_desktop, find_program, find_resident};
+pub use target::is_api_path;
 
 /// Result of what this crate does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -90,11 +90,6 @@ impl Paths {
         self.config.join("settings.toml")
     }
 
-    /// The server's database, while hosting.
-    pub fn server_database(&self) -> PathBuf {
-        self.data.join("server.db")
-    }
-
     /// The local inbox.
     pub fn inbox_database(&self) -> PathBuf {
         self.data.join("inbox.db")
