@@ -130,6 +130,23 @@ async fn what_a_crash_took_from_the_window_is_acknowledged_again() {
 }
 
 #[tokio::test]
+async fn a_device_that_never_acknowledged_begins_at_the_cursor_it_comes_with() {
+    let desk = Desk::open().await;
+    let ann = desk.person("ann").await;
+    desk.topic("ops", &[&ann]).await;
+    desk.store.open_device(ann.id, "a").await.unwrap();
+    let (missed, seq) = desk.publish("ops", "missed").await;
+    let cursor = Cursor::new(desk.store.epoch(), seq);
+    let (mut socket, start) = Socket::resume(desk.address, "?device=a", &ann, Some(cursor.clone())).await;
+    assert_eq!(start, cursor);
+    let (sent, _) = desk.publish("ops", "sent").await;
+    let last = socket.message().await.cursor;
+    socket.ack(&last).await;
+    desk.until_state(sent, &ann, State::Received).await;
+    assert_eq!(desk.state_of(missed, &ann).await, State::Missing);
+}
+
+#[tokio::test]
 async fn somebody_elses_messages_do_not_come_and_the_position_moves_all_the_same() {
     let desk = Desk::with(|config| config.streams.heartbeat = Duration::from_millis(40)).await;
     let (ann, bob) = (desk.person("ann").await, desk.person("bob").await);
@@ -336,6 +353,7 @@ async fn a_slow_reader_is_cut_off_catches_up_and_holds_nobody_up() {
     let desk = Desk::with(|config| {
         config.streams.queue_bytes = 64 * 1024;
         config.streams.write_deadline = Duration::from_mins(1);
+        config.connections.drain = Duration::from_mins(1);
     })
     .await;
     let (slow, fast) = (desk.person("slow").await, desk.person("fast").await);

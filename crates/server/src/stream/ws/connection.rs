@@ -38,8 +38,9 @@ use crate::{
 
 /// Read at once: an acknowledgement has 60 bytes.
 const READ_BYTES: usize = 2048;
-/// A peer has this long to close after we did.
-const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// A peer has this long to close after we did: a slow one must first read what stands in the system's buffers, megabytes
+/// perhaps, before it comes to the code that tells it why.
+const CLOSE_WAIT: Duration = Duration::from_secs(10);
 /// Frames to be written beyond which a peer is not read from: one that pings and does not read must not fill memory.
 const OWED_ANSWERS: usize = 128;
 
