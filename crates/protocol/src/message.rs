@@ -216,6 +216,16 @@ pub struct Message {
     pub expired: bool,
 }
 
+impl Message {
+    /// Whether an acknowledgement of an older version (its priority, whether it was resolved) stands for this one: not
+    /// when this one is more urgent or the thing is back. That it is over asks nobody again, however urgent.
+    ///
+    /// Server and desktop both decide by this, so that they agree on what is acknowledged.
+    pub fn keeps_acknowledgement(&self, (priority, resolved): (Priority, bool)) -> bool {
+        self.resolved || (self.priority <= priority && !resolved)
+    }
+}
+
 /// A message with what the asking person did with it: one row of their inbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[ts(optional_fields)]
@@ -240,4 +250,33 @@ pub struct Page<T: TS> {
     /// Pass as `before` to get the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Seq>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(priority: u8, resolved: bool) -> Message {
+        serde_json::from_value(serde_json::json!({
+            "id": "abcdefghijkl", "thread": "abcdefghijkl", "cursor": "k3v9x0ab-1", "sender": "ann",
+            "priority": priority, "resolved": resolved, "created_at": 0,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_acknowledgement_stands_unless_it_is_more_urgent_or_back() {
+        let older = |priority: u8, resolved| (Priority::try_from(priority).unwrap(), resolved);
+        for (before, after, stands) in [
+            (older(3, false), version(3, false), true),
+            (older(3, false), version(2, false), true),
+            (older(3, false), version(4, false), false),
+            (older(3, true), version(3, false), false),
+            (older(3, true), version(3, true), true),
+            (older(3, false), version(5, true), true),
+            (older(3, true), version(5, true), true),
+        ] {
+            assert_eq!(after.keeps_acknowledgement(before), stands, "{before:?} then {after:?}");
+        }
+    }
 }

@@ -43,6 +43,25 @@ pub struct NewMessage {
     pub expires_in_ms: Option<Millis>,
     /// Recognises a repeated request.
     pub idempotency: Option<Idempotency>,
+    /// Several programs say the same with a token each (a cluster of Alertmanagers): to every sender token that may
+    /// publish here, `idempotency` and `key` are one and the same. A person's are the person's, with whatever token.
+    pub twins: bool,
+}
+
+impl NewMessage {
+    /// Whose idempotency key it is. No token has the id 0, and the negative ones stand for persons.
+    pub(crate) fn repeats_of(&self) -> TokenId {
+        match (self.twins, self.sender.user) {
+            (false, _) => self.sender.token,
+            (true, Some(user)) => TokenId(-user.0),
+            (true, None) => TokenId(0),
+        }
+    }
+
+    /// Whether the versions of every program are versions of this.
+    pub(crate) fn is_any_programs(&self) -> bool {
+        self.twins && self.sender.user.is_none()
+    }
 }
 
 /// Who publishes.
@@ -73,7 +92,7 @@ pub enum Authority {
 /// Recognises a repeated request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
-    /// The key, scoped to the sender's token.
+    /// The key, scoped to the sender's token (or see [`NewMessage::twins`]).
     pub key: String,
     /// Hash of the parsed request: the same key with another is a conflict.
     pub request: SecretHash,

@@ -1,26 +1,21 @@
 //! Decisions that do not depend on how things are stored.
 
-use tocsin_protocol::{Action, Counts, Message, MessageView, PersonReceipt, Priority, Shown, State};
+use tocsin_protocol::{Action, Counts, MessageView, PersonReceipt, Priority, Shown, State};
 
 use crate::InboxQuery;
 
 /// Names of missing people in one receipt: a window shows no more; the count has the rest.
 const MISSING_MOST: usize = 100;
 
-/// Whether an acknowledgement of a version (its priority, whether it was resolved) stands for a newer one: not when
-/// that is more urgent, nor when the thing is back.
-pub(crate) fn carries(older: (Priority, bool), newer: &Message) -> bool {
-    newer.priority <= older.0 && (newer.resolved || !older.1)
-}
-
 /// Whether a row belongs on a page. `unread` and `unacknowledged` leave out what nobody waits for any more (expired,
-/// superseded), so that the list agrees with the count of unread. `needle` is in lower case.
+/// superseded), so that the list agrees with the count of unread. What is acknowledged asks for no reading, also where that
+/// carried over from an older version. `needle` is in lower case.
 pub(crate) fn fits(row: &MessageView, query: &InboxQuery, needle: Option<&str>) -> bool {
     let message = &row.message;
     let waiting = !message.expired && message.superseded_by.is_none();
     let asks = message.priority >= Priority::HIGH
         || message.actions.iter().any(|action| matches!(action, Action::Acknowledge { .. }));
-    (!query.unread || (waiting && row.read_at.is_none()))
+    (!query.unread || (waiting && row.read_at.is_none() && row.acknowledged_at.is_none()))
         && (!query.unacknowledged || (waiting && asks && row.acknowledged_at.is_none()))
         && needle.is_none_or(|needle| {
             message.title.to_lowercase().contains(needle) || message.body.to_lowercase().contains(needle)

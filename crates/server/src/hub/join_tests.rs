@@ -128,6 +128,7 @@ impl World {
             resolved: false,
             expires_in_ms: None,
             idempotency: None,
+            twins: false,
         };
         self.store.publish(message).await.unwrap();
     }

@@ -88,6 +88,7 @@ fn message(sender: Sender, publish: Publish, idempotency: Option<Idempotency>) -
             .and_then(|seconds| Millis::try_from(seconds).ok())
             .map(|seconds| seconds * 1000),
         idempotency,
+        twins: false,
     }
 }
 

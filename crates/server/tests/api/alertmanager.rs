@@ -78,6 +78,30 @@ async fn a_retry_or_twin_within_5_min_is_the_same_message() {
 }
 
 #[tokio::test]
+async fn two_alertmanagers_with_a_token_each_are_one() {
+    let office = Office::open().await;
+    let made = office
+        .post(&office.root, "/v1/tokens", json!({"kind": "sender", "name": "am2", "topics": ["ops"]}))
+        .await
+        .is(201);
+    let second = made["secret"].as_str().unwrap();
+    let firing = group("firing", &[alert("a", "firing", "warning")]);
+    let first = office.post(&office.sender, HOOK, firing.clone()).await.is(200);
+    assert_eq!(office.post(&office.sender, HOOK, firing.clone()).await.is(200)["id"], first["id"]);
+    assert_eq!(office.post(second, HOOK, firing).await.is(200)["id"], first["id"]);
+    let over = group("resolved", &[alert("a", "resolved", "warning")]);
+    let last = office.post(second, HOOK, over.clone()).await.is(200);
+    assert_eq!(last["superseded"], first["id"], "whichever tells it first");
+    assert_eq!(office.post(&office.sender, HOOK, over).await.is(200)["id"], last["id"]);
+    // Each sees the receipts of what it sent.
+    let receipt = |id: &Value| format!("/v1/messages/{}/receipt", id.as_str().unwrap());
+    office.get(&office.sender, &receipt(&first["id"])).await.is(200);
+    office.get(second, &receipt(&last["id"])).await.is(200);
+    office.get(second, &receipt(&first["id"])).await.refuses(403, "forbidden");
+    office.close().await;
+}
+
+#[tokio::test]
 async fn what_passes_by_itself_answers_503() {
     let office = Office::with(|config| {
         config.rates.publish_per_s = Some(1);

@@ -134,6 +134,7 @@ impl Desk {
             resolved: false,
             expires_in_ms: None,
             idempotency: None,
+            twins: false,
         };
         let published = self.store.publish(message).await.unwrap().published;
         (published.id, published.seq)

@@ -167,6 +167,7 @@ pub fn to_topic(topic: &str) -> NewMessage {
         resolved: false,
         expires_in_ms: None,
         idempotency: None,
+        twins: false,
     }
 }
 
@@ -215,7 +216,7 @@ macro_rules! conformance_cases {
             shown_goes_only_forward missing_is_who_waits a_receipt_is_as_of_the_head
             a_claim_is_handed_out_once a_claim_taken_back_is_free_again claims_are_per_person claims_come_in_pages
             a_claim_taken_back_touches_no_other a_claim_starts_after_what_was_acknowledged claimed_is_sent
-            a_key_supersedes another_sender_does_not_supersede replacing_by_id people_have_keys_too
+            a_key_supersedes another_sender_does_not_supersede twins_are_one_sender replacing_by_id people_have_keys_too
             an_acknowledgement_carries_over more_urgent_asks_again back_again_asks_again
             a_late_acknowledgement_is_carried_forward reading_does_not_carry_over
             the_inbox_is_newest_first_in_pages the_inbox_finds unread_counts_what_waits pressing_twice_is_pressing_once

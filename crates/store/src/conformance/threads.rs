@@ -2,8 +2,8 @@
 
 use tocsin_protocol::State;
 
-use super::{Bench, MINUTE, START, keyed, to_people, to_topic, urgent};
-use crate::{Authority, Entry, Error, NewMessage, Pressed, Sender, TokenId};
+use super::{Bench, MINUTE, START, keyed, repeatable, to_people, to_topic, urgent};
+use crate::{Authority, Entry, Error, NewMessage, Pressed, Sender, TokenId, Viewer};
 
 /// The newest of the same topic and key.
 pub async fn a_key_supersedes(bench: Bench) {
@@ -52,6 +52,50 @@ pub async fn another_sender_does_not_supersede(bench: Bench) {
     assert_eq!(bench.store.publish(by(4, None, program)).await.unwrap().published.superseded, Some(made));
     let admin = bench.store.publish(by(6, None, Authority::All)).await.unwrap().published;
     assert!(admin.superseded.is_some());
+}
+
+/// Programs that say the same share answers and threads, and nobody else's; what one of them sent is its own.
+pub async fn twins_are_one_sender(bench: Bench) {
+    let ann = bench.user("ann").await;
+    bench.topic("ops", &["ann"]).await;
+    bench.topic("other", &["ann"]).await;
+    let (ops, _) = bench.store.topic("ops", None).await.unwrap();
+    let (other, _) = bench.store.topic("other", None).await.unwrap();
+    let by = |token: i64, topic, request| NewMessage {
+        sender: Sender {
+            token: TokenId(token),
+            user: None,
+            name: format!("am{token}"),
+            authority: Authority::Topics([topic].into()),
+        },
+        twins: true,
+        ..repeatable(&format!("r{request}"), request, keyed("ops", "k"))
+    };
+    let publish = async |new| bench.store.publish(new).await;
+    let first = publish(by(1, ops, 1)).await.unwrap();
+    assert!(!first.repeated);
+    for token in [1, 2] {
+        let again = publish(by(token, ops, 1)).await.unwrap();
+        assert_eq!((again.published.id, again.repeated), (first.published.id, true), "token {token}");
+    }
+    let stranger = publish(by(3, other, 1)).await;
+    assert!(matches!(stranger, Err(Error::Forbidden(_))), "the answer is for those who may publish there");
+    let second = publish(by(2, ops, 2)).await.unwrap().published;
+    assert_eq!(second.superseded, Some(first.published.id), "one thread");
+    assert!(bench.store.receipt(Viewer::Sender(TokenId(1)), first.published.id).await.is_ok());
+    assert!(bench.store.receipt(Viewer::Sender(TokenId(2)), second.id).await.is_ok());
+    assert!(bench.store.receipt(Viewer::Sender(TokenId(1)), second.id).await.is_err(), "another's");
+    let alone = publish(NewMessage { twins: false, ..by(4, ops, 2) }).await.unwrap();
+    assert_eq!((alone.repeated, alone.published.superseded), (false, None), "no twin");
+    let mut person = by(5, ops, 2);
+    person.sender.user = Some(ann);
+    person.sender.authority = Authority::Member(ann);
+    let person = publish(person).await.unwrap();
+    assert_eq!(
+        (person.repeated, person.published.superseded),
+        (false, None),
+        "a person speaks for no program"
+    );
 }
 
 /// Only one's own, only the newest version.
@@ -110,6 +154,13 @@ pub async fn an_acknowledgement_carries_over(bench: Bench) {
     assert_eq!((*user, change.id, change.acknowledged_at), (ann, second, Some(START)));
     let (third, _) = bench.publish(NewMessage { resolved: true, ..keyed("ops", "k") }).await;
     assert_eq!(bench.state(third, "ann").await, State::Acknowledged, "along the whole thread");
+    let over = NewMessage { resolved: true, ..urgent(5, keyed("ops", "k")) };
+    let (fourth, _) = bench.publish(over).await;
+    assert_eq!(bench.state(fourth, "ann").await, State::Acknowledged, "over, however urgent");
+    // What is acknowledged asks for no reading, in the count and in the list.
+    assert_eq!(bench.store.unread(ann).await.unwrap(), 0);
+    let unread = crate::InboxQuery { unread: true, limit: 9, ..Default::default() };
+    assert!(bench.store.inbox(ann, unread).await.unwrap().items.is_empty());
 }
 
 /// A raised priority is news.

@@ -7,12 +7,14 @@ use tocsin_protocol::{Cursor, Message, MessageId, Millis, Published, Seq, StateC
 use super::facts::{Facts, MessageFact, RepeatFact};
 use crate::{
     Address, Authority, Entry, Error, NewMessage, Press, Pressed, Publication, Result, StoredMessage, UserId,
-    rules,
 };
 
 impl Facts {
     pub(super) fn publish(&mut self, new: &NewMessage) -> Result<Publication> {
-        let repeat = new.idempotency.as_ref().map(|key| (new.sender.token, key.key.clone()));
+        let repeat = new.idempotency.as_ref().map(|key| (new.repeats_of(), key.key.clone()));
+        if new.twins {
+            self.address(new)?;
+        }
         if let (Some(place), Some(idempotency)) = (&repeat, &new.idempotency)
             && let Some(known) = self.repeats.get(place).filter(|known| known.expires_at > self.now)
         {
@@ -136,7 +138,7 @@ impl Facts {
                 && fact.newer.is_none()
                 && fact.message.key.as_ref() == Some(key)
                 && fact.address == *address
-                && (admin || same_sender(fact))
+                && (admin || same_sender(fact) || (new.is_any_programs() && fact.sender.user.is_none()))
         }))
     }
 
@@ -146,7 +148,7 @@ impl Facts {
                 fact.newer = Some((newer.message.id, newer.seq));
             }
         }
-        if !rules::carries((older.message.priority, older.message.resolved), &newer.message) {
+        if !newer.message.keeps_acknowledgement((older.message.priority, older.message.resolved)) {
             return;
         }
         let people: Vec<UserId> = self.users.iter().map(|user| user.id).collect();
@@ -194,7 +196,7 @@ impl Facts {
             while let Some((id, _)) = older.newer {
                 let newer = self.message_of(id)?.clone();
                 let carries =
-                    rules::carries((older.message.priority, older.message.resolved), &newer.message);
+                    newer.message.keeps_acknowledgement((older.message.priority, older.message.resolved));
                 if !carries || !self.owed(user, &newer) {
                     break;
                 }

@@ -65,6 +65,7 @@ impl Facts {
             name: device.name.clone(),
             filter: self.filter(id),
             start: device.position.unwrap_or_else(|| self.first_start(device.user)),
+            position: device.position,
             new: false,
         })
     }
@@ -252,7 +253,7 @@ impl Facts {
                 && fact.message.expires_at.is_none_or(|at| at > self.now)
                 && self.owed(user, fact)
                 && !self.withdrawn_from(user, fact)
-                && self.presses(user, fact.seq).0.is_none()
+                && self.presses(user, fact.seq) == (None, None)
         });
         unread.count() as u64
     }

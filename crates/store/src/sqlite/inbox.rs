@@ -99,12 +99,13 @@ pub(super) fn message(view: &View<'_>, viewer: Viewer, id: MessageId) -> Outcome
     seen_by(view, person, found)
 }
 
-/// Number of messages that a person has neither read nor been spared.
+/// Number of messages that a person has neither read nor acknowledged nor been spared. An
+/// acknowledgement that carried over counts, though its person has not opened the new version.
 pub(super) fn unread(view: &View<'_>, user: UserId) -> Outcome<u64> {
     let mut unread = 0;
     // Answered from indexes alone: message_topic has all that is asked of a message.
     let waits = "SELECT 1 FROM message WHERE topic IS ?1 AND seq = ?2 AND superseded_by IS NULL AND ifnull(expires_at > ?3, 1)";
-    let spared = "SELECT 1 FROM press WHERE seq = ?1 AND user = ?2 AND read_at IS NOT NULL";
+    let spared = "SELECT 1 FROM press WHERE seq = ?1 AND user = ?2 AND (read_at IS NOT NULL OR acknowledged_at IS NOT NULL)";
     Owed::kept(view.conn, user)?.walk(view.conn, (0, owed::END), |item: Item| {
         let counts = !view.conn.prepare_cached(spared)?.exists((item.seq, user.0))?
             && view.conn.prepare_cached(waits)?.exists((item.topic, item.seq, view.now))?

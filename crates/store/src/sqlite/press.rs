@@ -3,7 +3,7 @@
 use tocsin_protocol::{Cursor, Message, MessageView, StateChange};
 
 use super::{fault::Outcome, inbox, message, owed, receipt, thread, tx::Tx};
-use crate::{Entry, Error, Press, Pressed, UserId, rules};
+use crate::{Entry, Error, Press, Pressed, UserId};
 
 /// Books it; the first time stands. Appends to the log only what changed something. A message whose body is gone can
 /// still be pressed: the device that shows it may have been offline for long.
@@ -48,7 +48,8 @@ fn carry_forward(
     while let Some((id, seq)) = next {
         let newer = message::by_id(&tx.view(), id)?;
         let message = &newer.stored.message;
-        if !rules::carries(older, message) || !owed::is_owed(tx.conn, user, seq, &newer.stored.address)? {
+        if !message.keeps_acknowledgement(older) || !owed::is_owed(tx.conn, user, seq, &newer.stored.address)?
+        {
             break;
         }
         thread::carry(tx, user, seq, id, at)?;

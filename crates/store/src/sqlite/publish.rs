@@ -17,6 +17,10 @@ use crate::{
 const NOBODY: &str = "the topic has no members, so nobody gets this message";
 
 pub(super) fn publish(tx: &mut Tx<'_>, new: &NewMessage) -> Outcome<Publication> {
+    if new.twins {
+        // The answer may be to another's request: only for who may publish here.
+        address(tx, new)?;
+    }
     if let Some(published) = repeated(tx, new)? {
         return Ok(Publication { published, repeated: true });
     }
@@ -70,7 +74,7 @@ fn repeated(tx: &Tx<'_>, new: &NewMessage) -> Outcome<Option<Published>> {
     let row = tx
         .conn
         .prepare_cached(sql)?
-        .query_row((new.sender.token.0, &idempotency.key, tx.now), |row| {
+        .query_row((new.repeats_of().0, &idempotency.key, tx.now), |row| {
             Ok((row.get::<_, crate::SecretHash>(0)?, row.get::<_, String>(1)?))
         })
         .optional()?;
@@ -87,7 +91,7 @@ fn remember(tx: &Tx<'_>, new: &NewMessage, published: &Published) -> Outcome<()>
     let sql = "INSERT OR REPLACE INTO idempotency (token, key, request, published, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)";
     let text = serde_json::to_string(published).map_err(|error| Error::Unavailable(error.to_string()))?;
     let expires = tx.now.saturating_add(idempotency.keep_ms);
-    let token = new.sender.token.0;
+    let token = new.repeats_of().0;
     tx.conn.prepare_cached(sql)?.execute((token, &idempotency.key, idempotency.request, text, expires))?;
     Ok(())
 }

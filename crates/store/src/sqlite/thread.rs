@@ -1,7 +1,8 @@
 //! Threads: which older version a new one supersedes, and what stays acknowledged.
 //!
 //! A `key` matches the newest stored message of the same topic (or, without a topic, of the same people) and key that
-//! is not superseded yet, by the same sender, or by any when the sender is an admin. `replaces` names the message and
+//! is not superseded yet, by the same sender, or by any when the sender is an admin, or by any
+//! sender token when these are twins. `replaces` names the message and
 //! wins over the key.
 //!
 //! An acknowledgement that carries over is copied into a row of the new version, with the time it was pressed, and
@@ -13,7 +14,7 @@ use rusqlite::{OptionalExtension as _, types::Value};
 use tocsin_protocol::{Cursor, MessageId, Millis, Priority, Seq, StateChange};
 
 use super::{fault::Outcome, log, message, owed, tx::Tx, view::View};
-use crate::{Address, Authority, Entry, Error, NewMessage, Sender, StoredMessage, TokenId, UserId, rules};
+use crate::{Address, Authority, Entry, Error, NewMessage, Sender, StoredMessage, TokenId, UserId};
 
 /// The version that is superseded.
 pub(super) struct Older {
@@ -37,11 +38,13 @@ pub(super) fn older(view: &View<'_>, new: &NewMessage, address: &Address) -> Out
     let any_sender = matches!(new.sender.authority, Authority::All);
     let sql = "SELECT seq FROM message WHERE key = ?1 AND topic IS ?2 AND people IS ?3 AND pruned_at IS NULL \
                AND superseded_by IS NULL AND (?4 OR (?5 IS NOT NULL AND user = ?5) OR \
-               (?5 IS NULL AND user IS NULL AND token = ?6)) ORDER BY seq DESC LIMIT 1";
+               (?5 IS NULL AND user IS NULL AND (?7 OR token = ?6))) ORDER BY seq DESC LIMIT 1";
     let user = new.sender.user.map(|user| user.0);
     let mut sql = view.conn.prepare_cached(sql)?;
     let seq: Option<Seq> = sql
-        .query_row((key, topic, people, any_sender, user, new.sender.token.0), |row| row.get(0))
+        .query_row((key, topic, people, any_sender, user, new.sender.token.0, new.is_any_programs()), |row| {
+            row.get(0)
+        })
         .optional()?;
     let found = seq.map(|seq| message::at(view, seq)).transpose()?.flatten();
     Ok(found.map(Older::of))
@@ -91,7 +94,7 @@ pub(super) fn supersede(tx: &mut Tx<'_>, older: &Older, newer: &StoredMessage) -
     tx.conn
         .prepare_cached("UPDATE message SET superseded_by = ?1 WHERE seq = ?2")?
         .execute((seq, older.seq))?;
-    if !rules::carries((older.priority, older.resolved), &newer.message) {
+    if !newer.message.keeps_acknowledgement((older.priority, older.resolved)) {
         return Ok(());
     }
     let acknowledged = {

@@ -1,7 +1,7 @@
 //! What arrives: one transaction for all of it and the position behind it.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use tocsin_protocol::{Cursor, Message, MessageId, MessageView, Millis, Priority, Shown, StateChange};
+use tocsin_protocol::{Cursor, Message, MessageId, MessageView, Millis, Shown, StateChange};
 
 use super::{rows, thread::File};
 use crate::{Arrival, Result, Silent, Stored};
@@ -98,8 +98,9 @@ fn store_message(
         return Ok(Outcome::Known);
     }
     let carried = carry_over(connection, &message)?;
-    let read_at = pressed.read_at.or(carried.read_at);
     let acknowledged_at = pressed.acknowledged_at.or(carried.acknowledged_at);
+    // What is acknowledged asks for no reading: one that carried over comes without a time of reading.
+    let read_at = pressed.read_at.or(carried.read_at).or(acknowledged_at);
     let silent = if message.superseded_by.is_some() {
         Some(Silent::Superseded)
     } else if message.expired {
@@ -173,16 +174,13 @@ fn carry_over(connection: &Connection, message: &Message) -> rusqlite::Result<Ca
     }
     Ok(match row {
         Some((old, carried))
-            if carried.acknowledged_at.is_some() && stands(old.priority, old.resolved, message) =>
+            if carried.acknowledged_at.is_some()
+                && message.keeps_acknowledgement((old.priority, old.resolved)) =>
         {
             carried
         }
         _ => Carried::default(),
     })
-}
-
-fn stands(priority: Priority, resolved: bool, newer: &Message) -> bool {
-    newer.resolved || (newer.priority <= priority && !resolved)
 }
 
 /// A superseded message that was not shown yet needs no popup any more.

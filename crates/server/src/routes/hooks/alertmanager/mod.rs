@@ -4,7 +4,8 @@
 //!   earlier one and "resolved" changes the popup that is there.
 //! - The same status and the same set of (fingerprint, startsAt, status) within five minutes is a retry, or the twin of a
 //!   second Alertmanager in a cluster: it is answered with the id that is there. That is what idempotency keys do, so it
-//!   is one. Later it is a new version; whether it pops up again is the rule of carried-over acknowledgements.
+//!   is one. Each Alertmanager may have a token of its own: the group's thread is shared by all sender tokens of
+//!   the topic. Later it is a new version; whether it pops up again is the rule of carried-over acknowledgements.
 //! - Alertmanager drops what is answered 4xx and tries 5xx again: whatever may pass by itself answers 503.
 
 mod payload;
@@ -101,6 +102,7 @@ fn message(sender: Sender, topic: String, group: &Notification) -> NewMessage {
             request: same,
             keep_ms: SAME_MS,
         }),
+        twins: true,
     }
 }
 
