@@ -38,6 +38,8 @@ pub struct DeviceRecord {
     /// Where a stream without a cursor starts: the last position it acknowledged, or, when it never did, before its
     /// person's oldest unexpired unreceived message, or the head.
     pub start: Seq,
+    /// The last position it acknowledged; `None`: it never did, and nothing says what it has.
+    pub position: Option<Seq>,
     /// It was made by this call.
     pub new: bool,
 }

@@ -62,6 +62,16 @@ impl Mark {
         sent.upto = sent.upto.max(from);
     }
 
+    /// A client was told a position without being sent everything before it: nothing up to there is acknowledged by it,
+    /// unless it was sent before.
+    pub fn told(&self, position: Seq) {
+        let mut sent = self.lock();
+        if sent.from.is_none() {
+            sent.from = Some(position);
+            sent.upto = position;
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Sent> {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }

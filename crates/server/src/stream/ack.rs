@@ -33,14 +33,13 @@ pub async fn acknowledge(state: &AppState, user: UserId, device: &str, ack: &Ack
 }
 
 /// What of `from < seq ≤ to` was sent to this device: since this server started, or, for a client that acknowledges
-/// again what a crash took, after what the store knows of it.
+/// again what a crash took, after what the store knows of it. A device of which the store knows nothing has nothing to
+/// acknowledge again.
 fn covered(state: &AppState, device: &DeviceRecord, from: Seq, to: Seq) -> Option<AckRange> {
     let sent = state.hub.mark(device.id).get();
     let (least, most) = match sent.from {
-        Some(began) if device.new => (began, sent.upto),
-        Some(began) => (began.min(device.start), sent.upto),
-        None if device.new => return None,
-        None => (device.start, *state.store.head().borrow()),
+        Some(began) => (device.position.map_or(began, |position| began.min(position)), sent.upto),
+        None => (device.position?, *state.store.head().borrow()),
     };
     let (from, to) = (from.max(least), to.min(most));
     let nothing = from >= to || (sent.from.is_some_and(|began| from >= began) && sent.message <= from);

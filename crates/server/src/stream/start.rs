@@ -48,7 +48,7 @@ pub struct Start {
     pub reset: Option<Reset>,
     /// The log when the device was looked up.
     pub head: Seq,
-    /// What the store knows to be acknowledged by this device.
+    /// What the store knows to be acknowledged by this device; `at` if that is nothing.
     pub acked: Seq,
 }
 
@@ -86,7 +86,8 @@ pub async fn start(state: &AppState, user: UserId, device: &str, cursor: Option<
             });
         }
     }
-    let acked = if device.new { at } else { stored.min(at) };
+    // One that never acknowledged has nothing that it could acknowledge again, wherever its cursor is from.
+    let acked = device.position.map_or(at, |position| position.min(at));
     Ok(Start { device, epoch, at, reset, head, acked })
 }
 

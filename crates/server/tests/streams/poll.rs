@@ -7,7 +7,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
     desk::Desk,
-    http::{self, get},
+    http::{self, get, post},
 };
 
 fn titles(poll: &Poll) -> Vec<&str> {
@@ -206,4 +206,42 @@ async fn a_client_that_leaves_at_any_moment_takes_nothing_with_it() {
     })
     .await
     .unwrap_or_else(|_| panic!("lost: {lost:?}"));
+}
+
+#[tokio::test]
+async fn a_device_that_was_not_sent_a_message_does_not_receive_it_by_its_cursor() {
+    let desk = Desk::open().await;
+    let ann = desk.person("ann").await;
+    desk.topic("ops", &[&ann]).await;
+    let (one, _) = desk.publish("ops", "one").await;
+    let first: Poll = get(desk.address, "/poll?device=a", &ann, &[]).await.json();
+    assert_eq!(titles(&first), ["one"]);
+    let other: Poll = get(desk.address, "/poll?device=b", &ann, &[]).await.json();
+    assert_eq!(titles(&other), Vec::<&str>::new());
+    let path = format!("/poll?device=b&cursor={}", other.cursor);
+    let (two, _) = desk.publish("ops", "two").await;
+    let sent: Poll = get(desk.address, &path, &ann, &[]).await.json();
+    assert_eq!(titles(&sent), ["two"]);
+    // By the other way, too: one range that begins before everything.
+    let ack = format!(r#"{{"from":"{0}-0","cursor":"{1}"}}"#, desk.store.epoch(), sent.cursor);
+    assert_eq!(post(desk.address, "/v1/ack?device=b", &ann, &ack).await.status, 204);
+    desk.until_state(two, &ann, State::Received).await;
+    assert_eq!(desk.state_of(one, &ann).await, State::Sent);
+}
+
+#[tokio::test]
+async fn a_new_device_with_the_cursor_of_another_acknowledges_only_what_it_is_sent() {
+    let desk = Desk::open().await;
+    let ann = desk.person("ann").await;
+    desk.topic("ops", &[&ann]).await;
+    desk.store.open_device(ann.id, "b").await.unwrap();
+    let (one, seq) = desk.publish("ops", "one").await;
+    let path = format!("/poll?device=b&cursor={}-{seq}", desk.store.epoch());
+    assert_eq!(titles(&get(desk.address, &path, &ann, &[]).await.json()), Vec::<&str>::new());
+    let (two, _) = desk.publish("ops", "two").await;
+    let sent: Poll = get(desk.address, &path, &ann, &[]).await.json();
+    let path = format!("/poll?device=b&cursor={}", sent.cursor);
+    get(desk.address, &path, &ann, &[]).await;
+    desk.until_state(two, &ann, State::Received).await;
+    assert_eq!(desk.state_of(one, &ann).await, State::Missing);
 }

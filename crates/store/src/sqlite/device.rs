@@ -57,7 +57,7 @@ pub(super) fn record(view: &View<'_>, id: DeviceId) -> Outcome<DeviceRecord> {
         Some(position) => position,
         None => first_start(view, user)?,
     };
-    Ok(DeviceRecord { id, user, name, filter: filter(view.conn, id)?, start, new: false })
+    Ok(DeviceRecord { id, user, name, filter: filter(view.conn, id)?, start, position, new: false })
 }
 
 /// The topics a device takes now.

@@ -121,9 +121,9 @@ impl Polling {
         let sent = self.state.hub.mark(start.device.id).get();
         let (from, upto) = match sent.from {
             // Nothing that could be acknowledged was sent since.
-            Some(from) if sent.message <= from.max(start.acked) => return,
+            Some(from) if sent.message <= from.max(start.device.position.unwrap_or(0)) => return,
             Some(from) => (from.min(start.at), sent.upto),
-            // This server did not send it: what a crash took is acknowledged again.
+            // This server did not send it: what a crash took is acknowledged again. Nothing, if it never was before.
             None => (start.acked, start.at),
         };
         let to = start.at.min(upto);
@@ -156,6 +156,8 @@ impl Polling {
                 break (claim, undo);
             }
         };
+        // The cursor that it is told says nothing about what other devices claimed before it.
+        self.state.hub.mark(start.device.id).told(claim.upto);
         let cursor = Cursor::new(start.epoch.clone(), claim.upto);
         let newest = claim.messages.last().map_or_else(|| cursor.clone(), |message| message.cursor.clone());
         let mut headers = self.headers(&start, &format!("\"{newest}\""));
