@@ -170,11 +170,22 @@ impl Table {
     }
 
     fn route(&self, message: &Arc<StoredMessage>, seq: Seq, bounds: Bounds, routed: &mut Routed) {
+        if self.users.is_empty() {
+            return;
+        }
         let frame = Arc::new(Frame::live(message.clone(), seq));
         match &message.address {
             Address::Topic(topic) => {
-                for user in self.members.get(topic).into_iter().flatten() {
-                    self.to_person(*user, &frame, Some(*topic), bounds, routed);
+                let Some(members) = self.members.get(topic) else { return };
+                // Whichever are fewer: a topic of a thousand costs nothing while two of them are here.
+                if self.users.len() < members.len() {
+                    for user in self.users.keys().filter(|user| members.contains(user)) {
+                        self.to_person(*user, &frame, Some(*topic), bounds, routed);
+                    }
+                } else {
+                    for user in members {
+                        self.to_person(*user, &frame, Some(*topic), bounds, routed);
+                    }
                 }
             }
             Address::People(people) => {

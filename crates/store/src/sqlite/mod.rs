@@ -31,6 +31,7 @@ mod readers;
 mod receipt;
 mod recent;
 mod replay;
+mod reply;
 mod session;
 mod shown;
 mod store;

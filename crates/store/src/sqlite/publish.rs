@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, ffi};
 use tocsin_protocol::{Cursor, Message, MessageId, Millis, Published, Seq};
 
 use super::{fault::Outcome, log, message, thread, tx::Tx};
@@ -27,8 +27,8 @@ pub(super) fn publish(tx: &mut Tx<'_>, new: &NewMessage) -> Outcome<Publication>
     let (address, audience) = address(tx, new)?;
     let older = thread::older(&tx.view(), new, &address)?;
     let seq = tx.head + 1;
-    let id = free_id(tx.conn, tx.now)?;
-    let message = Message {
+    let id = new_id(tx.now)?;
+    let mut message = Message {
         id,
         cursor: Cursor::new(tx.epoch.clone(), seq),
         topic: new.topic.clone(),
@@ -49,7 +49,11 @@ pub(super) fn publish(tx: &mut Tx<'_>, new: &NewMessage) -> Outcome<Publication>
         superseded_by: None,
         expired: false,
     };
-    insert(tx.conn, seq, &message, &address, new)?;
+    while !insert(tx.conn, seq, &message, &address, new)? {
+        message.id = new_id(tx.now)?;
+        message.thread = older.as_ref().map_or(message.id, |older| older.thread);
+    }
+    let id = message.id;
     tx.head = seq;
     let stored = Arc::new(StoredMessage { message, address });
     tx.appended.push(LogEntry { seq, at: tx.now, entry: Entry::Message(Some(Arc::clone(&stored))) });
@@ -124,13 +128,14 @@ fn address(tx: &mut Tx<'_>, new: &NewMessage) -> Outcome<(Address, u64)> {
     Ok((Address::People(people.into()), audience))
 }
 
+/// Writes the message's rows; `false`, and nothing is written, if its id is taken.
 fn insert(
     conn: &Connection,
     seq: Seq,
     message: &Message,
     address: &Address,
     new: &NewMessage,
-) -> Outcome<()> {
+) -> Outcome<bool> {
     let sql = "INSERT INTO message (seq, id, at, topic, people, token, user, sender, title, body, extras, priority, \
                key, thread, supersedes, resolved, expires_at) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
@@ -139,7 +144,7 @@ fn insert(
         Address::People(people) => (None, Some(people)),
     };
     let thread = message.supersedes.is_some().then_some(message.thread);
-    conn.prepare_cached(sql)?.execute(rusqlite::params![
+    let inserted = conn.prepare_cached(sql)?.execute(rusqlite::params![
         seq,
         message.id.as_str(),
         message.created_at,
@@ -157,29 +162,64 @@ fn insert(
         message.supersedes.as_ref().map(MessageId::as_str),
         message.resolved,
         message.expires_at,
-    ])?;
+    ]);
+    match inserted {
+        Ok(_) => {}
+        // The statement alone is undone, and the id is the only thing but the position that is unique.
+        Err(error) if is_taken(&error) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    }
     for person in people.unwrap_or_default() {
         conn.prepare_cached("INSERT INTO recipient (user, seq) VALUES (?1, ?2)")?.execute((person.0, seq))?;
     }
-    Ok(())
+    Ok(true)
+}
+
+fn is_taken(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|e| e.extended_code == ffi::SQLITE_CONSTRAINT_UNIQUE)
 }
 
 /// A new id. It begins with the second it was made in, so that ids of one batch meet in one page of their index
 /// instead of one each; the seven random characters behind it (41 bits per second) keep it unguessable enough for a
-/// name that opens nothing by itself. A clash is looked for rather than run into: the insert must not fail.
-fn free_id(conn: &Connection, now: Millis) -> Outcome<MessageId> {
+/// name that opens nothing by itself. A clash is found by the insert.
+fn new_id(now: Millis) -> Outcome<MessageId> {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    loop {
-        let mut id = String::with_capacity(12);
-        let second = u64::try_from(now / 1000).unwrap_or(0);
-        for place in [4, 3, 2, 1, 0] {
-            let digit = second / 62_u64.pow(place) % 62;
-            id.push(char::from(DIGITS[usize::try_from(digit).unwrap_or(0)]));
-        }
-        id.push_str(&MessageId::random(&mut rand::rng()).as_str()[..7]);
-        let id: MessageId = id.parse().map_err(|_| Error::Unavailable("no id could be made".into()))?;
-        if !conn.prepare_cached("SELECT 1 FROM message WHERE id = ?1")?.exists([id.as_str()])? {
-            return Ok(id);
-        }
+    let mut id = String::with_capacity(12);
+    let second = u64::try_from(now / 1000).unwrap_or(0);
+    for place in [4, 3, 2, 1, 0] {
+        let digit = second / 62_u64.pow(place) % 62;
+        id.push(char::from(DIGITS[usize::try_from(digit).unwrap_or(0)]));
+    }
+    id.push_str(&MessageId::random(&mut rand::rng()).as_str()[..7]);
+    id.parse().map_err(|_| Error::Unavailable("no id could be made".into()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use tocsin_protocol::Priority;
+
+    use super::*;
+
+    #[test]
+    fn an_id_that_is_taken_is_told_and_writes_nothing() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        super::super::migrate::migrate(&mut conn, std::path::Path::new(""), super::super::migrate::STEPS)
+            .unwrap();
+        let row = |seq: i64, id: &str| {
+            conn.execute(
+                "INSERT INTO message (seq, id, at, token, sender, title, body, priority, resolved) \
+                 VALUES (?1, ?2, 0, 0, '', '', '', ?3, 0)",
+                (seq, id, Priority::default().get()),
+            )
+        };
+        row(1, "abcdefghijkl").unwrap();
+        assert!(is_taken(&row(2, "abcdefghijkl").unwrap_err()));
+        assert!(
+            !is_taken(&row(1, "abcdefghijkm").unwrap_err()),
+            "a position that is taken is another matter"
+        );
+        row(2, "abcdefghijkm").unwrap();
+        let rows: i64 = conn.query_row("SELECT count(*) FROM message", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 2);
     }
 }
