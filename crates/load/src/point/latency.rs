@@ -38,14 +38,15 @@ pub async fn run(args: &Bench, report: &mut Report) -> Result<()> {
     let subject = Subject::start(&args.tocsin, &[]).await?;
     let people = subject.populate().await?;
     let many = small_topics();
-    let rate = closed_loop(&subject, &people, &many, seconds).await? / 2.0;
-    let small = open_loop(&subject, &people, &many, rate, seconds, PEOPLE / SMALL_TOPICS).await?;
+    let few = PEOPLE / SMALL_TOPICS;
+    let rate = closed_loop(&subject, &people, &many, seconds, few).await? / 2.0;
+    let small = open_loop(&subject, &people, &many, rate, seconds, few).await?;
     report.figure("receive_rate_per_s", rate, Bound::Reported);
     report.figure("receive_p50_ms", ms(&small, 50.0), Bound::AtMost(3.0));
     report.figure("receive_p99_ms", ms(&small, 99.0), Bound::AtMost(20.0));
     report.figure("receive_p999_ms", ms(&small, 99.9), Bound::Reported);
     let one = ["all".to_owned()];
-    let rate = closed_loop(&subject, &people, &one, seconds).await? / 2.0;
+    let rate = closed_loop(&subject, &people, &one, seconds, PEOPLE).await? / 2.0;
     let large = open_loop(&subject, &people, &one, rate, seconds, PEOPLE).await?;
     report.figure("receive_one_topic_rate_per_s", rate, Bound::Reported);
     report.figure("receive_one_topic_p50_ms", ms(&large, 50.0), Bound::Reported);
@@ -57,34 +58,52 @@ fn ms(histogram: &Histogram<u64>, percentile: f64) -> f64 {
     histogram.value_at_percentile(percentile) as f64 / 1000.0
 }
 
-/// Publishes per second with everybody listening, each publisher waiting for its answer.
-async fn closed_loop(subject: &Subject, people: &[String], topics: &[String], seconds: u64) -> Result<f64> {
+/// Publishes per second with everybody listening: each publisher sends its next message when its last was answered and
+/// has reached all `members` of its topic. Waiting for the answer alone would measure a rate that streams cannot follow.
+async fn closed_loop(
+    subject: &Subject,
+    people: &[String],
+    topics: &[String],
+    seconds: u64,
+    members: usize,
+) -> Result<f64> {
     let (arrived, mut arrivals) = mpsc::channel(PEOPLE);
     let _listeners = listen(subject, people, &arrived).await?;
-    let drain = tokio::spawn(async move { while arrivals.recv().await.is_some() {} });
     let tokens = Arc::new(subject.senders(CLOSED_TOKENS, topics).await?);
+    let (mut tasks, mut reached) = (JoinSet::new(), Vec::new());
     let start = Instant::now();
-    let mut tasks = JoinSet::new();
     for publisher in 0..PUBLISHERS {
         let (tokens, topics) = (tokens.clone(), topics.to_vec());
         let mut http = Http::connect(&subject.address).await?;
+        let (reach, mut received) = mpsc::channel(PEOPLE);
+        reached.push(reach);
         tasks.spawn(async move {
             let mut sent = 0_usize;
             while start.elapsed() < Duration::from_secs(seconds) {
                 let n = sent * PUBLISHERS + publisher;
-                let body = body(&topics[n % topics.len()], usize::MAX)?;
+                let body = body(&topics[n % topics.len()], n)?;
                 let answer = http.request("POST", "/v1/messages", &tokens[n % tokens.len()], &body).await?;
                 ensure!(answer.status == 201, "publish: {}", String::from_utf8_lossy(&answer.body));
+                for _ in 0..members {
+                    let next = tokio::time::timeout(TAIL, received.recv()).await;
+                    ensure!(matches!(next, Ok(Some(()))), "message {n} did not reach everybody");
+                }
                 sent += 1;
             }
             Ok(sent)
         });
     }
+    // A publisher has one message on its way: the number says whose it is.
+    let sorting = tokio::spawn(async move {
+        while let Some((n, _)) = arrivals.recv().await {
+            let _ = reached[n % PUBLISHERS].send(()).await;
+        }
+    });
     let mut sent = 0;
     while let Some(done) = tasks.join_next().await {
         sent += done??;
     }
-    drain.abort();
+    sorting.abort();
     Ok(sent as f64 / start.elapsed().as_secs_f64())
 }
 
@@ -162,8 +181,7 @@ async fn listen(
 }
 
 fn body(topic: &str, n: usize) -> Result<Vec<u8>> {
-    let title = if n == usize::MAX { "warm-up".to_owned() } else { n.to_string() };
-    Ok(serde_json::to_vec(&json!({ "topic": topic, "title": title, "body": "x".repeat(64) }))?)
+    Ok(serde_json::to_vec(&json!({ "topic": topic, "title": n.to_string(), "body": "x".repeat(64) }))?)
 }
 
 /// The number in a message's title, without parsing all of it.
