@@ -28,22 +28,9 @@ pub struct Forgotten {
 /// Removes the secrets and the start at login of the resident with these paths, which must not run. The settings are
 /// read for it, so they must still be there.
 pub async fn forget(paths: &Paths) -> Forgotten {
-    let (choices, _) = settings::read(&paths.settings_file());
-    let name = match choices.server {
-        ServerChoice::Unset => None,
-        // Also when the LAN is off now: it may have been on.
-        ServerChoice::Host => Some(lan::AUTHORITY.to_owned()),
-        ServerChoice::Join(joined) => Some(token_name(&joined.profile)),
-    };
-    // Secrets in a sealed file go with the file.
-    let name = name.filter(|_| !paths.vault_file().exists());
-    let secrets = match name {
-        None => Ok(Vec::new()),
-        Some(name) => match timeout(KEYRING_WAIT, remove(paths, &name)).await {
-            Ok(Ok(found)) => Ok(found.then_some(name).into_iter().collect()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(VaultError::Locked.to_string()),
-        },
+    let secrets = match timeout(KEYRING_WAIT, secrets(paths)).await {
+        Ok(removed) => removed,
+        Err(_) => Err(VaultError::Locked.to_string()),
     };
     let autostart = match Autostart::new(paths).filter(Autostart::is_on) {
         Some(entry) => entry.set(false).map(|()| true),
@@ -52,13 +39,32 @@ pub async fn forget(paths: &Paths) -> Forgotten {
     Forgotten { secrets, autostart }
 }
 
-/// Whether it was there.
-async fn remove(paths: &Paths, name: &str) -> Result<bool, VaultError> {
-    let vault = Strongbox::new(&paths.vault_file()).vault();
-    match vault.get(name).await {
-        // Without a keyring there is nothing in it.
-        Ok(None) | Err(VaultError::Missing(_)) => Ok(false),
-        Ok(Some(_)) => vault.delete(name).await.map(|()| true),
-        Err(error) => Err(error),
+/// Removes everything that this data directory stored in the keyring, also if its secrets were moved to a sealed file
+/// or another server was chosen since; the sealed file goes with the files. Names those that were there.
+async fn secrets(paths: &Paths) -> Result<Vec<String>, String> {
+    let mut names = Strongbox::known(&paths.vault_file()).map_err(|error| error.to_string())?;
+    let (choices, _) = settings::read(&paths.settings_file());
+    match choices.server {
+        ServerChoice::Unset => {}
+        // Also when the LAN is off now: it may have been on.
+        ServerChoice::Host => names.push(lan::AUTHORITY.to_owned()),
+        ServerChoice::Join(joined) => names.push(token_name(&joined.profile)),
     }
+    names.sort();
+    names.dedup();
+    let vault = Strongbox::keyring(&paths.vault_file());
+    let mut removed = Vec::new();
+    for name in names {
+        match vault.get(&name).await {
+            // Without a keyring there is nothing in it.
+            Err(VaultError::Missing(_)) => break,
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                vault.delete(&name).await.map_err(|error| error.to_string())?;
+                removed.push(name);
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(removed)
 }

@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, Method, Response, StatusCode, Uri, header},
 };
 use http_body_util::{BodyExt as _, Limited};
+use tocsin_control::is_api_path;
 use tocsin_protocol::{Code, control::Connection, limits::REQUEST_BYTES};
 use tocsin_subscriber::Error;
 
@@ -42,6 +43,9 @@ pub(super) async fn on(
     body: Option<Bytes>,
     idempotency_key: Option<String>,
 ) -> Result<Response<Body>, Fault> {
+    if !is_api_path(uri.path()) {
+        return Err(Fault::new(StatusCode::NOT_FOUND, Code::NotFound, "no such route on the control socket"));
+    }
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let link = control.link()?;
     let api = link.api().ok_or_else(|| offline(control, None))?;

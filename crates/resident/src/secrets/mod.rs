@@ -4,6 +4,7 @@
 //! Nothing here is on the way of the start. Whoever needs a secret waits for it alone: a keyring that is locked and
 //! asks for its password may take minutes.
 
+mod known;
 #[cfg(target_os = "linux")]
 mod linux;
 mod sealed;
@@ -12,6 +13,7 @@ mod unsupported;
 
 use std::{
     collections::HashMap,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -89,9 +91,18 @@ pub struct Strongbox {
 impl Strongbox {
     /// The keyring, or the sealed file if there is one at `file`.
     pub fn new(file: &Path) -> Self {
-        let vault: Arc<dyn Vault> =
-            if file.exists() { Arc::new(Shut) } else { Arc::new(platform::Keyring::default()) };
+        let vault = if file.exists() { Arc::new(Shut) } else { Self::keyring(file) };
         Self { file: file.into(), vault: Mutex::new(vault) }
+    }
+
+    /// The keyring, whether or not there is a sealed file at `file`: a secret may have been there before.
+    pub fn keyring(file: &Path) -> Arc<dyn Vault> {
+        Arc::new(known::Known::new(platform::Keyring::default(), file))
+    }
+
+    /// Names of what was ever stored in the keyring for the directory of `file`.
+    pub fn known(file: &Path) -> io::Result<Vec<String>> {
+        known::names(file)
     }
 
     /// The vault in use.
