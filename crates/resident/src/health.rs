@@ -1,7 +1,7 @@
 //! Whether the hosted server can still store: a full disk must be told before somebody's publish fails unseen.
 //!
-//! Looking costs no write: only when the disk is nearly full or read-only is the store asked to make one, and then
-//! again and again until it can. The server itself answers 503 meanwhile and recovers by itself.
+//! Looking costs no write: only when the disk is nearly full or read-only, or when the server answered 503 (a flush that
+//! failed, a quota, a broken disk), is the store asked to make one, and then again and again until it can. The server itself answers 503 meanwhile and recovers by itself.
 
 use std::{path::Path, time::Duration};
 
@@ -24,7 +24,8 @@ pub async fn watch(desk: &Desk, dir: &Path, state: &AppState) {
     let mut failing = false;
     loop {
         sleep(if failing { LOOK_AGAIN } else { LOOK }).await;
-        if !failing && !is_suspicious(dir) {
+        let doubted = state.ready.was_doubted();
+        if !failing && !doubted && !is_suspicious(dir) {
             continue;
         }
         match state.ready.look(&state.store).await {

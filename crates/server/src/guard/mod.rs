@@ -13,7 +13,7 @@ use std::sync::Arc;
 use axum::{
     extract::{FromRequestParts, MatchedPath, Request, State},
     http::{
-        HeaderValue, Method,
+        HeaderValue, Method, StatusCode,
         header::{ALLOW, CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
         request::Parts,
     },
@@ -96,6 +96,9 @@ pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> 
     };
     // Only names from the table become labels: what a stranger writes must not make series.
     guard.state.metrics.request(rule.map_or("other", |rule| rule.path), &method, answer.status());
+    if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+        guard.state.ready.doubt();
+    }
     let headers = answer.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if api && !headers.contains_key(CACHE_CONTROL) {

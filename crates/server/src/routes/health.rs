@@ -1,6 +1,12 @@
 //! Whether the server lives (`/healthz`), whether it can store (`/readyz`), and its numbers (`/metrics`).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Json as Answer,
@@ -21,12 +27,25 @@ const PROBE_FRESH: Duration = Duration::from_secs(1);
 
 /// The last answer of the store to the question whether it can store.
 #[derive(Default)]
-pub struct Ready(Mutex<Option<(Instant, Result<(), Failure>)>>);
+pub struct Ready {
+    last: Mutex<Option<(Instant, Result<(), Failure>)>>,
+    doubted: AtomicBool,
+}
 
 impl Ready {
+    /// Something was answered 503: the store may be unable to store, on a disk with room, too.
+    pub fn doubt(&self) {
+        self.doubted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there was doubt since this was asked last.
+    pub fn was_doubted(&self) -> bool {
+        self.doubted.swap(false, Ordering::Relaxed)
+    }
+
     /// Whether a message could be stored now. Those who ask together share one probe.
     pub async fn look(&self, store: &Arc<dyn Store>) -> Result<(), Failure> {
-        let mut last = self.0.lock().await;
+        let mut last = self.last.lock().await;
         if let Some((at, answer)) = &*last
             && at.elapsed() < PROBE_FRESH
         {

@@ -114,8 +114,12 @@ async fn what_passes_by_itself_answers_503() {
     answer.refuses(503, "busy");
     assert!(!answer.header("retry-after").is_empty());
     office.pass(1000);
+    office.state.ready.was_doubted();
+    office.get(&office.ann, "/v1/me").await.is(200);
+    assert!(!office.state.ready.was_doubted());
     office.store.close().await;
     office.post(&office.sender, HOOK, once).await.refuses(503, "store_unavailable");
+    assert!(office.state.ready.was_doubted(), "whoever watches the store looks");
     office.close().await;
 }
 
