@@ -7,6 +7,7 @@ use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _};
 
 use rustix::process::Signal;
 use support::{Home, private_file, wait_for};
+use tocsin_control::{Client, Paths};
 
 fn team(home: &Home) {
     home.run(&["user", "add", "anna", "--display-name", "Anna Li"]).ok();
@@ -321,4 +322,22 @@ fn a_follower_sees_lines_as_they_come() {
     assert!(ended.contains("INFO"), "{ended}");
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// Segments that a client of HTTP resolves would lead out of what the socket passes on.
+#[test]
+fn the_control_socket_passes_plain_paths_of_the_api_only() {
+    let home = Home::new();
+    let _server = home.serve(&[]);
+    let paths = Paths::from_variables(Some(&home.data()), &|_| None).unwrap();
+    let client = Client::server(&paths);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ask = |path: &str| runtime.block_on(client.request("GET", path, None)).unwrap();
+    for path in ["/v1/../metrics", "/v1/%2e%2e/metrics", "/metrics"] {
+        let answer = ask(path);
+        assert!(!answer.is_success(), "{path}");
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!((answer.status, &body["error"]["code"]), (404, &serde_json::json!("not_found")), "{path}");
+    }
+    assert!(ask("/v1/users").is_success());
 }
