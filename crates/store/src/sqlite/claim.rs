@@ -21,7 +21,7 @@ use crate::{Claim, DeviceId, UserId};
 /// Hands out the next messages that no device of the person has claimed.
 pub(super) fn claim(tx: &mut Tx<'_>, id: DeviceId, limit: usize) -> Outcome<Claim> {
     let view = tx.view();
-    let record = device::record(&view, id)?;
+    let record = device::known(tx.conn, id)?;
     let device = Device::load(tx.conn, id, record.name)?;
     let ledger = Ledger::load(tx.conn, record.user)?;
     let sql = "SELECT max(claimed, ifnull(position, 0)) FROM device WHERE id = ?1";

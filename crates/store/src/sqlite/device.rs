@@ -1,6 +1,6 @@
 //! Devices: where their streams start and which topics they take.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use rusqlite::{Connection, OptionalExtension as _};
 use tocsin_protocol::{Device, Millis, Seq, limits::is_name};
@@ -21,6 +21,15 @@ pub(super) fn find(view: &View<'_>, user: UserId, name: &str) -> Outcome<Option<
     let id: Option<i64> =
         view.conn.prepare_cached(sql)?.query_row((user.0, name), |row| row.get(0)).optional()?;
     id.map(|id| record(view, DeviceId(id))).transpose()
+}
+
+/// The same, for a reader: it sees only what is committed, so that where a search for a start ended may be kept.
+pub(super) fn look_up(view: &View<'_>, user: UserId, name: &str) -> Outcome<Option<DeviceRecord>> {
+    let found = find(view, user, name)?;
+    if let Some(device) = found.as_ref().filter(|device| device.position.is_none()) {
+        view.shared.starts().note(user, device.start);
+    }
+    Ok(found)
 }
 
 /// The device of this name, made if it is new.
@@ -45,19 +54,31 @@ pub(super) fn open(tx: &mut Tx<'_>, user: UserId, name: &str) -> Outcome<DeviceR
 
 /// A device by its id.
 pub(super) fn record(view: &View<'_>, id: DeviceId) -> Outcome<DeviceRecord> {
-    let sql = "SELECT user, name, position FROM device WHERE id = ?1 AND removed_at IS NULL";
-    let row: Option<(i64, String, Option<Seq>)> = view
-        .conn
-        .prepare_cached(sql)?
-        .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .optional()?;
-    let (user, name, position) = row.ok_or(Error::NotFound("device"))?;
-    let user = UserId(user);
+    let Known { user, name, position } = known(view.conn, id)?;
     let start = match position {
         Some(position) => position,
         None => first_start(view, user)?,
     };
     Ok(DeviceRecord { id, user, name, filter: filter(view.conn, id)?, start, position, new: false })
+}
+
+/// What its row says of a device.
+pub(super) struct Known {
+    pub(super) user: UserId,
+    pub(super) name: String,
+    position: Option<Seq>,
+}
+
+/// A device by its id, without where its streams start: that may have to be looked for.
+pub(super) fn known(conn: &Connection, id: DeviceId) -> Outcome<Known> {
+    let sql = "SELECT user, name, position FROM device WHERE id = ?1 AND removed_at IS NULL";
+    let row = conn
+        .prepare_cached(sql)?
+        .query_row([id.0], |row| {
+            Ok(Known { user: UserId(row.get(0)?), name: row.get(1)?, position: row.get(2)? })
+        })
+        .optional()?;
+    Ok(row.ok_or(Error::NotFound("device"))?)
 }
 
 /// The topics a device takes now.
@@ -68,13 +89,29 @@ pub(super) fn filter(conn: &Connection, id: DeviceId) -> Outcome<Option<Arc<[Top
     Ok(topics.flatten().map(|text| log::ids(&text).into_iter().map(TopicId).collect()))
 }
 
+/// Nothing up to here is waited for by a person, as last looked up since this store was opened.
+///
+/// It only moves forward. What was received, read, superseded, withdrawn or pruned stays so; a new message and a new
+/// membership are of a later position; a claim, or taking one back, is not asked for. Only a clock that is put back
+/// makes an expired message wait again, and a new device then does not begin with it.
+#[derive(Default)]
+pub(super) struct Starts(HashMap<UserId, Seq>);
+
+impl Starts {
+    fn note(&mut self, user: UserId, start: Seq) {
+        let known = self.0.entry(user).or_default();
+        *known = start.max(*known);
+    }
+}
+
 /// Before the oldest message that the person still waits for, or the head: where a device without a position starts.
 fn first_start(view: &View<'_>, user: UserId) -> Outcome<Seq> {
+    let from = view.shared.starts().0.get(&user).copied().unwrap_or(0);
     let ledger = Ledger::load(view.conn, user)?;
     let mut oldest = None;
     let waits =
         "SELECT 1 FROM message WHERE seq = ?1 AND superseded_by IS NULL AND ifnull(expires_at > ?2, 1)";
-    Owed::kept(view.conn, user)?.walk(view.conn, (0, owed::END), |item| {
+    Owed::kept(view.conn, user)?.walk(view.conn, (from, owed::END), |item| {
         let waits = view.conn.prepare_cached(waits)?.exists((item.seq, view.now))?
             && !owed::is_withdrawn(view.conn, user, item.seq)?
             && !ledger.has(view.conn, item)?;
@@ -84,12 +121,13 @@ fn first_start(view: &View<'_>, user: UserId) -> Outcome<Seq> {
         }
         Ok(Walk::On)
     })?;
-    oldest.map_or_else(|| log::head(view.conn), Ok)
+    // What was noted may be of a later position than this reader's.
+    oldest.map_or_else(|| log::head(view.conn), Ok).map(|start| start.max(from))
 }
 
 /// Takes effect after the position it gets.
 pub(super) fn set_filter(tx: &mut Tx<'_>, id: DeviceId, topics: Option<&[String]>) -> Outcome<DeviceRecord> {
-    record(&tx.view(), id)?;
+    known(tx.conn, id)?;
     let topics: Option<Arc<[TopicId]>> = match topics {
         Some(names) => Some(names.iter().map(|name| topic_id(tx.conn, name)).collect::<Outcome<_>>()?),
         None => None,

@@ -122,6 +122,7 @@ struct Shared {
     poison: OnceLock<String>,
     touched: Mutex<touch::Touched>,
     recent: Mutex<recent::Recent>,
+    starts: Mutex<device::Starts>,
     /// Nothing above this position was ever pruned.
     pruned: AtomicU64,
     commits: AtomicU64,
@@ -144,6 +145,10 @@ impl Shared {
 
     fn recent(&self) -> std::sync::MutexGuard<'_, recent::Recent> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn starts(&self) -> std::sync::MutexGuard<'_, device::Starts> {
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn healthy(&self) -> Result<()> {
@@ -185,6 +190,7 @@ impl SqliteStore {
             poison: OnceLock::new(),
             touched: Mutex::default(),
             recent: Mutex::new(recent::Recent::after(identity.head)),
+            starts: Mutex::default(),
             pruned: AtomicU64::new(identity.pruned),
             commits: AtomicU64::new(0),
             operations: AtomicU64::new(0),

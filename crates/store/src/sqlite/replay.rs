@@ -15,7 +15,7 @@ use crate::{DeviceId, Lost, OwedItem, Replay, UserId};
 
 /// What is owed to the device, oldest first, at most `limit` items.
 pub(super) fn replay(view: &View<'_>, id: DeviceId, after: Seq, upto: Seq, limit: usize) -> Outcome<Replay> {
-    let record = device::record(view, id)?;
+    let record = device::known(view.conn, id)?;
     let device = Device::load(view.conn, id, record.name)?;
     let upto = upto.min(log::head(view.conn)?).max(after);
     // One more than asked for tells whether there is more.
@@ -83,7 +83,7 @@ fn states(
 
 /// What the person was owed after `after` and never got because it was pruned.
 pub(super) fn lost(view: &View<'_>, id: DeviceId, after: Seq) -> Outcome<Lost> {
-    let user = device::record(view, id)?.user;
+    let user = device::known(view.conn, id)?.user;
     let mut lost = Lost::default();
     // The usual case costs nothing: nothing behind this position was ever pruned.
     if after >= view.pruned() {

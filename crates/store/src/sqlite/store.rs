@@ -57,7 +57,7 @@ impl Store for SqliteStore {
     async fn open_device(&self, user: UserId, name: &str) -> Result<DeviceRecord> {
         let name = name.to_owned();
         let wanted = name.clone();
-        match self.read(move |view| device::find(view, user, &wanted)).await? {
+        match self.read(move |view| device::look_up(view, user, &wanted)).await? {
             Some(known) => Ok(known),
             None => self.write(move |tx| device::open(tx, user, &name)).await,
         }
