@@ -134,3 +134,25 @@ pub async fn claimed_is_sent(bench: Bench) {
     let log = bench.store.log(0, 100).await.unwrap();
     assert!(matches!(log.last().unwrap().entry, Entry::Left { .. }));
 }
+
+/// However often it is asked for, and whatever was claimed and taken back meanwhile.
+pub async fn a_start_follows_what_is_waited_for(bench: Bench) {
+    let ann = bench.user("ann").await;
+    bench.topic("ops", &["ann"]).await;
+    let (reader, script) = (bench.device(ann, "reader").await, bench.device(ann, "script").await);
+    let start = async || bench.store.open_device(ann, "script").await.unwrap();
+    let (_, one) = bench.publish(to_topic("ops")).await;
+    assert_eq!(start().await.start, one - 1);
+    let (claim, ..) = claimed(&bench, script, 10).await;
+    assert_eq!(start().await.start, one - 1, "sent is not received");
+    bench.store.undo_claim(claim).await.unwrap();
+    bench.ack(reader, one - 1, one).await;
+    assert_eq!(start().await.start, bench.head());
+    let (_, two) = bench.publish(to_topic("ops")).await;
+    let (_, three) = bench.publish(to_topic("ops")).await;
+    assert_eq!(start().await.start, two - 1);
+    bench.ack(reader, two, three).await;
+    assert_eq!(start().await.start, two - 1, "the older one is still waited for");
+    bench.ack(reader, one, two).await;
+    assert_eq!((start().await.start, start().await.position), (bench.head(), None));
+}

@@ -216,6 +216,7 @@ macro_rules! conformance_cases {
             shown_goes_only_forward missing_is_who_waits a_receipt_is_as_of_the_head
             a_claim_is_handed_out_once a_claim_taken_back_is_free_again claims_are_per_person claims_come_in_pages
             a_claim_taken_back_touches_no_other a_claim_starts_after_what_was_acknowledged claimed_is_sent
+            a_start_follows_what_is_waited_for
             a_key_supersedes another_sender_does_not_supersede twins_are_one_sender replacing_by_id people_have_keys_too
             an_acknowledgement_carries_over more_urgent_asks_again back_again_asks_again
             a_late_acknowledgement_is_carried_forward reading_does_not_carry_over
