@@ -1,4 +1,7 @@
-//! `POST /v1/ack`: the acknowledgement of clients whose stream has no way back (SSE), and of pages.
+//! `POST /v1/ack`: the acknowledgement of clients whose stream has no way back (SSE, and polls between two cursors).
+//!
+//! Which stretch it covers is decided by what was sent to the device, not by what the client says; the rows that say
+//! how a message was shown are made here for the WebSocket, too.
 
 use tocsin_protocol::{
     Code, Seq, limits,

@@ -245,3 +245,16 @@ async fn a_new_device_with_the_cursor_of_another_acknowledges_only_what_it_is_se
     desk.until_state(two, &ann, State::Received).await;
     assert_eq!(desk.state_of(one, &ann).await, State::Missing);
 }
+
+#[tokio::test]
+async fn a_poll_is_a_sign_of_life_and_ones_own_name_is_in_any_case() {
+    let desk = Desk::open().await;
+    let ann = desk.person("ann").await;
+    desk.topic("ops", &[&ann]).await;
+    desk.publish("ops", "one").await;
+    let poll: Poll = get(desk.address, "/poll?user_id=ANN&device=script", &ann, &[]).await.json();
+    assert_eq!(titles(&poll), ["one"]);
+    let devices = desk.store.devices(Some(ann.id)).await.unwrap();
+    let script = devices.iter().find(|device| device.name == "script").unwrap();
+    assert!(script.last_seen_at.is_some());
+}

@@ -69,7 +69,7 @@ pub async fn poll(State(state): State<AppState>, request: Request) -> Result<Res
     let if_none_match =
         parts.headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let wait = Duration::from_secs(asked.wait.unwrap_or(0)).min(state.config.streams.poll_wait);
-    let other = asked.user_id.filter(|user| *user != opening.name);
+    let other = asked.user_id.filter(|user| !user.eq_ignore_ascii_case(&opening.name));
     let polling = Polling { state, opening, wait, if_none_match };
     match other {
         Some(user) => polling.peek(&user).await,
@@ -82,8 +82,7 @@ impl Polling {
     /// What comes after a cursor.
     async fn follow(self) -> Result<Response, Failure> {
         let deadline = Instant::now() + self.wait;
-        let start =
-            start(&self.state, self.opening.user, &self.opening.device, self.opening.cursor.as_ref()).await?;
+        let start = self.begin(self.opening.cursor.as_ref()).await?;
         if start.reset.is_none() {
             self.acknowledge(&start);
         }
@@ -146,7 +145,7 @@ impl Polling {
     /// The next messages, for a client that keeps no cursor.
     async fn claim(self) -> Result<Response, Failure> {
         let deadline = Instant::now() + self.wait;
-        let start = start(&self.state, self.opening.user, &self.opening.device, None).await?;
+        let start = self.begin(None).await?;
         let link = self.enter(&start)?;
         let applied = link.gate().open(start.head, start.device.filter.clone());
         debug_assert!(applied <= *self.state.store.head().borrow(), "the hub follows the store");
@@ -217,6 +216,12 @@ impl Polling {
         let answer =
             Poll { messages, states: Vec::new(), cursor: head, more: page.next.is_some(), reset: None };
         Ok((caching(), axum::Json(answer)).into_response())
+    }
+
+    async fn begin(&self, cursor: Option<&Cursor>) -> Result<Start, Failure> {
+        let start = start(&self.state, self.opening.user, &self.opening.device, cursor).await?;
+        self.state.store.touch(Some(start.device.id), self.opening.identity.principal.token).await?;
+        Ok(start)
     }
 
     /// A place in the hub, to be woken.
