@@ -31,7 +31,6 @@ mod readers;
 mod receipt;
 mod recent;
 mod replay;
-mod reply;
 mod session;
 mod shown;
 mod store;

@@ -9,19 +9,16 @@
 use std::{
     fs::File,
     sync::{Arc, Mutex, PoisonError, RwLock, atomic::Ordering},
-    task::Waker,
     thread::JoinHandle,
 };
 
 use rusqlite::Connection;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     QUEUE, Shared,
     fault::{Fault, Outcome, Trouble},
-    open,
-    reply::{Bell, Reply, reply},
-    touch,
+    open, touch,
     tx::{Names, Tx},
 };
 use crate::{Error, Result};
@@ -57,7 +54,7 @@ impl Writer {
     {
         let closed = || Error::Unavailable("the store is closed".into());
         let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(closed)?;
-        let (reply, answer) = reply();
+        let (reply, answer) = oneshot::channel();
         self.shared.waiting.fetch_add(1, Ordering::Relaxed);
         let job = Box::new(Work {
             verb: work,
@@ -67,7 +64,7 @@ impl Writer {
             shared: Arc::clone(&self.shared),
         });
         queue.send(job).await.map_err(|_| closed())?;
-        answer.await.ok_or_else(closed)?
+        answer.await.map_err(|_| closed())?
     }
 
     /// Lets the thread finish what waits and takes its handle, for joining.
@@ -99,15 +96,15 @@ trait Job: Send {
     /// Whether it may refuse after it wrote something.
     fn guarded(&self) -> bool;
     fn run(&mut self, tx: &mut Tx<'_>) -> Ran;
-    /// Puts down the result of the last run, or the trouble that undid it; returns the caller, who is to be woken.
-    fn answer(self: Box<Self>, undone: Option<Error>, bell: &Arc<Bell>) -> Option<Waker>;
+    /// Tells the caller the result of the last run, or the trouble that undid it.
+    fn answer(self: Box<Self>, undone: Option<Error>);
 }
 
 struct Work<T, F> {
     verb: F,
     guarded: bool,
     result: Option<Result<T>>,
-    reply: Option<Reply<Result<T>>>,
+    reply: Option<oneshot::Sender<Result<T>>>,
     shared: Arc<Shared>,
 }
 
@@ -134,13 +131,15 @@ where
         }
     }
 
-    fn answer(mut self: Box<Self>, undone: Option<Error>, bell: &Arc<Bell>) -> Option<Waker> {
+    fn answer(mut self: Box<Self>, undone: Option<Error>) {
         let result = match undone {
-            Some(error) => Err(error),
-            None => self.result.take()?,
+            Some(error) => Some(Err(error)),
+            None => self.result.take(),
         };
-        // A caller who went away is none of our business: what they asked is done.
-        self.reply.take()?.give(result, bell)
+        if let (Some(reply), Some(result)) = (self.reply.take(), result) {
+            // A caller who went away is none of our business: what they asked is done.
+            let _ = reply.send(result);
+        }
     }
 }
 
@@ -163,49 +162,31 @@ impl Room {
     fn live(mut self) {
         let most = self.shared.options.batch_most.max(1);
         let mut batch = Vec::with_capacity(most);
-        let mut busy = false;
         while self.queue.blocking_recv_many(&mut batch, most) > 0 {
-            if busy {
-                self.gather(&mut batch, most);
-            }
-            busy = batch.len() > 1;
             self.serve(&mut batch);
             self.checkpoint(CHECKPOINT);
         }
         self.finish();
     }
 
-    /// Takes along what is just being asked. The first who asks after an answer wakes this thread, and the flush
-    /// would then be for that one alone, and the next for all others: so those whose turn it is on this core come
-    /// first, until nobody comes any more. Nothing waits for a clock, and a lone caller never gets here.
-    fn gather(&mut self, batch: &mut Vec<Box<dyn Job>>, most: usize) {
-        let mut before = 0;
-        while batch.len() > before && batch.len() < most {
-            before = batch.len();
-            std::thread::yield_now();
-            while batch.len() < most
-                && let Ok(job) = self.queue.try_recv()
-            {
-                batch.push(job);
-            }
-        }
-    }
-
     fn serve(&mut self, batch: &mut Vec<Box<dyn Job>>) {
         if let Err(error) = self.shared.healthy() {
             let Error::Poisoned(why) = error else { return };
-            return answer(batch.drain(..), &|| Some(Error::Poisoned(why.clone())));
+            batch.drain(..).for_each(|job| job.answer(Some(Error::Poisoned(why.clone()))));
+            return;
         }
         match self.commit(batch) {
-            Ok(()) => answer(batch.drain(..), &|| None),
+            Ok(()) => batch.drain(..).for_each(|job| job.answer(None)),
             Err(trouble) if batch.len() == 1 || matches!(trouble, Trouble::Poison(_)) => {
-                answer(batch.drain(..), &|| Some(self.shared.note(&trouble)));
+                batch.drain(..).for_each(|job| job.answer(Some(self.shared.note(&trouble))));
             }
             Err(_) => {
                 for job in batch.drain(..) {
-                    let mut alone = [job];
+                    let mut alone = vec![job];
                     let undone = self.commit(&mut alone).err().map(|trouble| self.shared.note(&trouble));
-                    answer(alone, &|| undone.as_ref().map(same));
+                    for job in alone {
+                        job.answer(undone.as_ref().map(same));
+                    }
                 }
             }
         }
@@ -298,13 +279,6 @@ impl Room {
             tracing::warn!(%error, "the store could not be closed cleanly; nothing acknowledged is lost");
         }
     }
-}
-
-/// Tells everybody; see [`reply`](super::reply) for how they are woken.
-fn answer(jobs: impl IntoIterator<Item = Box<dyn Job>>, undone: &dyn Fn() -> Option<Error>) {
-    let bell = Arc::<Bell>::default();
-    let wakers = jobs.into_iter().filter_map(|job| job.answer(undone(), &bell)).collect();
-    bell.hang(wakers);
 }
 
 /// Runs one operation; undoes it alone when it refuses after it wrote.
