@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use tocsin_control::{Client, Paths};
 use tocsin_virtual_desktop::{Home, Running, VirtualDesktop, screen, wait_for};
@@ -113,11 +113,7 @@ impl App {
 
     /// A call over the control socket; an error unless it succeeds.
     pub fn native(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
-        let body = (!body.is_null()).then(|| serde_json::to_vec(body)).transpose()?;
-        let answer = self.runtime.block_on(self.control.request(method, path, body.map(Into::into)))?;
-        let text = String::from_utf8_lossy(&answer.body);
-        ensure!(answer.is_success(), "{method} {path}: HTTP {} {text}", answer.status);
-        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+        api::control(&self.runtime, &self.control, method, path, body)
     }
 
     /// The page's address, without a final slash.

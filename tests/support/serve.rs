@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::Stdio};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use tocsin_control::{Client, Paths};
 use tocsin_virtual_desktop::{Running, wait_for};
@@ -66,12 +66,7 @@ impl Serve {
         let paths = Paths::from_variables(Some(&self.data()), &|name| {
             (name == "XDG_RUNTIME_DIR").then(|| runtime.clone())
         })?;
-        let body = (!body.is_null()).then(|| serde_json::to_vec(body)).transpose()?;
-        let client = Client::server(&paths);
-        let answer = self.runtime.block_on(client.request(method, path, body.map(Into::into)))?;
-        let text = String::from_utf8_lossy(&answer.body);
-        ensure!(answer.is_success(), "{method} {path}: HTTP {} {text}", answer.status);
-        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+        api::control(&self.runtime, &Client::server(&paths), method, path, body)
     }
 
     /// The administrator's name.
