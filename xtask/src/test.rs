@@ -56,6 +56,7 @@ fn everything(fast: bool) -> Totals {
             built()
         }
     };
+    totals += check::one(examples());
     totals += counted("Testing every crate, without GTK and WebKit", &mut crates(&programs), totals::cargo);
     if !fast {
         totals += counted("Testing the app on a desktop", &mut desktop(&programs), totals::cargo);
@@ -75,17 +76,34 @@ fn built() -> Programs {
 fn cargo_test(programs: &Programs) -> Command {
     let mut command = cargo();
     command
-        .args(["test", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests", "--examples"])
+        .args(["test", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests"])
         .env("TOCSIN_BIN", &programs.tocsin)
         .env("TOCSIN_DESKTOP_BIN", &programs.desktop);
     command
 }
 
-/// With a `pkg-config` that finds nothing: the proof that nothing here needs a system library.
 fn crates(programs: &Programs) -> Command {
     let mut command = cargo_test(programs);
-    command.args(["--workspace", "--exclude", "tocsin-desktop"]).env("PKG_CONFIG", "/bin/false");
+    without_system_libraries(&mut command);
     command
+}
+
+/// Programs that tests start. `cargo test` builds them by itself only when it is asked for doc tests too, and with
+/// `--examples` it builds test harnesses in their place.
+fn examples() -> Result<()> {
+    let mut command = cargo();
+    command.args(["build", "--locked", "--examples"]);
+    without_system_libraries(&mut command);
+    step::run(
+        "Building the programs that the tests of the crates start",
+        &mut command,
+        "read the compiler's message",
+    )
+}
+
+/// Every crate, with a `pkg-config` that finds nothing: the proof that nothing here needs a system library.
+fn without_system_libraries(command: &mut Command) {
+    command.args(["--workspace", "--exclude", "tocsin-desktop"]).env("PKG_CONFIG", "/bin/false");
 }
 
 /// One after the other: each brings a whole desktop, and CI has two cores.
