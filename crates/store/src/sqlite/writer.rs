@@ -8,11 +8,14 @@
 
 use std::{
     fs::File,
-    sync::{Arc, Mutex, PoisonError, RwLock, atomic::Ordering},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::JoinHandle,
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, hooks::Wal};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -25,8 +28,8 @@ use crate::{Error, Result};
 
 /// Stack of the thread: SQLite's deepest statement here needs a tenth of it.
 const STACK: usize = 512 * 1024;
-/// A checkpoint is made when the write-ahead log has grown to this, bytes: SQLite's own default.
-const CHECKPOINT: u64 = 4 * 1024 * 1024;
+/// A checkpoint is made when the write-ahead log has grown by this many pages (4 MiB): SQLite's own default.
+const CHECKPOINT: u64 = 1000;
 
 /// The handle that callers have.
 pub(super) struct Writer {
@@ -39,7 +42,7 @@ impl Writer {
     /// Starts the thread. It keeps `lock` until it ends.
     pub(super) fn start(shared: Arc<Shared>, conn: Connection, lock: File) -> Result<Self> {
         let (sender, queue) = mpsc::channel(QUEUE);
-        let room = Room { shared: Arc::clone(&shared), conn, names: Names::default(), queue, _lock: lock };
+        let room = Room::new(Arc::clone(&shared), conn, queue, lock)?;
         let thread = std::thread::Builder::new().name("store-writer".into()).stack_size(STACK);
         let thread =
             thread.spawn(move || room.live()).map_err(|error| Error::Unavailable(error.to_string()))?;
@@ -155,16 +158,37 @@ struct Room {
     conn: Connection,
     names: Names,
     queue: mpsc::Receiver<Box<dyn Job>>,
+    /// Pages in the write-ahead log after the last commit. Its file says nothing of them: it keeps its size when the
+    /// log begins anew.
+    logged: Arc<AtomicU64>,
+    /// How many there were at the last checkpoint.
+    checkpointed: u64,
     _lock: File,
 }
 
 impl Room {
+    fn new(
+        shared: Arc<Shared>,
+        mut conn: Connection,
+        queue: mpsc::Receiver<Box<dyn Job>>,
+        lock: File,
+    ) -> Result<Self> {
+        let logged = Arc::new(AtomicU64::new(0));
+        let noted = Arc::clone(&logged);
+        let note = move |_: &mut Wal, pages: std::ffi::c_int| {
+            noted.store(pages.unsigned_abs().into(), Ordering::Relaxed);
+            Ok(())
+        };
+        conn.wal_hook(Some(note)).map_err(|error| Error::Unavailable(error.to_string()))?;
+        Ok(Self { shared, conn, names: Names::default(), queue, logged, checkpointed: 0, _lock: lock })
+    }
+
     fn live(mut self) {
         let most = self.shared.options.batch_most.max(1);
         let mut batch = Vec::with_capacity(most);
         while self.queue.blocking_recv_many(&mut batch, most) > 0 {
             self.serve(&mut batch);
-            self.checkpoint(CHECKPOINT);
+            self.checkpoint();
         }
         self.finish();
     }
@@ -240,15 +264,21 @@ impl Room {
         Ok(())
     }
 
-    /// Moves what is committed from the write-ahead log into the database, if the log has grown to `most`.
-    fn checkpoint(&self, most: u64) {
-        let wal = self.shared.options.dir.join(open::WAL);
-        if std::fs::metadata(wal).is_ok_and(|wal| wal.len() >= most) && self.shared.poison.get().is_none() {
-            let checkpoint = self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-            if let Err(error) = checkpoint {
-                // No room for it now; the log still holds everything. A failed flush is another matter.
-                self.shared.note(&Trouble::of(&error));
-            }
+    /// Moves what is committed from the write-ahead log into the database, if the log has grown enough since the last
+    /// time: a reader may keep the log from beginning anew.
+    fn checkpoint(&mut self) {
+        let logged = self.logged.load(Ordering::Relaxed);
+        if logged < self.checkpointed {
+            self.checkpointed = 0;
+        }
+        if logged - self.checkpointed < CHECKPOINT || self.shared.poison.get().is_some() {
+            return;
+        }
+        self.checkpointed = logged;
+        let checkpoint = self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        if let Err(error) = checkpoint {
+            // No room for it now; the log still holds everything. A failed flush is another matter.
+            self.shared.note(&Trouble::of(&error));
         }
     }
 
