@@ -111,11 +111,11 @@ async fn host(
         if let Some(identity) = &lan {
             lan::advertise(&mut config, identity, hosting.lan_port);
         }
-        let addresses: Vec<String> =
-            [origin(hosting.port)].into_iter().chain(config.advertised_origin.clone()).collect();
+        let advertised = config.advertised_origin.clone();
         let state = AppState::start(Arc::clone(store), config, Arc::clone(parts.desk.clock())).await?;
         parts.desk.change(|facets| {
-            facets.mode = Mode::Host { addresses, lan: hosting.lan };
+            // The address for others is added when it listens.
+            facets.mode = Mode::Host { addresses: vec![origin(hosting.port)], lan: hosting.lan };
             facets.page = Some(origin(hosting.port));
         });
         let end = CancellationToken::new();
@@ -130,7 +130,7 @@ async fn host(
         let waiting = hosting.lan && lan.is_none();
         tokio::select! {
             () = over.cancelled() => {}
-            () = lan::serve(parts, lan.clone(), hosting.lan_port, state.clone(), &end) => {}
+            () = lan::serve(parts, lan.clone().zip(advertised), hosting.lan_port, state.clone(), &end) => {}
             () = health::watch(&parts.desk, &parts.paths.data, &state) => {}
             identity = lan::identity(parts), if waiting => lan = Some(identity),
         }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tocsin_protocol::control::ProblemCode;
+use tocsin_protocol::control::{Mode, ProblemCode};
 use tocsin_server::{
     AppState, Config,
     tls::{Error, Identity, KeyStore, local_addresses},
@@ -73,18 +73,23 @@ pub fn advertise(config: &mut Config, identity: &Identity, port: u16) {
     config.advertised_origin = Some(format!("https://{}", SocketAddr::new(ip, port)));
 }
 
-/// Listens for others until `end`; without a certificate it only waits.
+/// Listens for others until `end`, and says so under the advertised address; without a certificate it only waits.
 pub async fn serve(
     parts: &Parts,
-    identity: Option<Identity>,
+    identity: Option<(Identity, String)>,
     port: u16,
     state: AppState,
     end: &CancellationToken,
 ) {
-    let Some(identity) = identity else { return end.cancelled().await };
+    let Some((identity, advertised)) = identity else { return end.cancelled().await };
     let every_address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
     let Some(listener) = bind(parts, every_address, end).await else { return };
     tracing::info!(port, "other computers can reach this server");
+    parts.desk.change(|facets| {
+        if let Mode::Host { addresses, .. } = &mut facets.mode {
+            addresses.push(advertised);
+        }
+    });
     let serving = tocsin_server::listen::serve_tls(
         listener,
         Arc::clone(&identity.server_config),
