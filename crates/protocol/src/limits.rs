@@ -20,6 +20,10 @@ pub const ACTIONS: usize = 3;
 pub const LABEL_BYTES: usize = 64;
 /// People named in `to`.
 pub const RECIPIENTS: usize = 500;
+/// Devices of one person: their computers, phones, browsers and scripts many times over, and the load tests' shared
+/// accounts. `?device=` makes them by name: without an end a loop over names would fill the database, and every receipt
+/// looks at all devices of its people.
+pub const DEVICES: usize = 256;
 /// Expiry, seconds: 30 days, longer than bodies are kept.
 pub const EXPIRES_IN_S: u64 = 30 * 24 * 3600;
 /// Name of a user or topic, characters `[a-z0-9._-]` beginning with a letter or digit (topics also take upper case).

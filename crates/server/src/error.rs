@@ -78,6 +78,8 @@ impl From<tocsin_store::Error> for Failure {
                 Self::new(Code::IdempotencyConflict, text).hint("use a new key for a new message")
             }
             E::Conflict(_) => Self::new(Code::Conflict, text),
+            E::TooManyDevices(_) => Self::new(Code::Conflict, text)
+                .hint("remove one that is not used any more: GET /v1/devices lists them, DELETE /v1/devices/{name} removes one"),
             E::Gone => Self::new(Code::Gone, text).hint("ask for a new one"),
             E::Unavailable(_) => Self::new(Code::StoreUnavailable, text)
                 .hint("free disk space or mend the directory's rights; it recovers by itself")

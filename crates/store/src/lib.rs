@@ -83,8 +83,13 @@ pub trait Store: Send + Sync + 'static {
     // ----- a person's stream ---------------------------------------------------------------------------------
 
     /// The device of this name, made if it is new. A new one starts before the oldest unexpired message that its
-    /// person has not received, or at the head.
+    /// person has not received, or at the head. A person has at most [`DEVICES`](tocsin_protocol::limits::DEVICES):
+    /// [`Error::TooManyDevices`].
     async fn open_device(&self, user: UserId, name: &str) -> Result<DeviceRecord>;
+
+    /// Removes a device. What it stored stays received, and its name is free for a new one. What its person is owed is
+    /// as before: messages are owed to people.
+    async fn remove_device(&self, user: UserId, name: &str) -> Result<DeviceId>;
 
     /// Sets which topics a device takes (`None`: all). Takes a seq: messages up to it are routed by the old filter.
     async fn set_filter(&self, device: DeviceId, filter: Option<Vec<String>>) -> Result<DeviceRecord>;

@@ -1,8 +1,9 @@
 //! People, topics, members.
 
 use tocsin_protocol::{
-    NewTopic, NewUser, Role,
+    NewTopic, NewUser, Role, State,
     account::{TopicChange, UserChange},
+    limits::DEVICES,
 };
 
 use super::{Bench, to_people, to_topic};
@@ -146,4 +147,39 @@ pub async fn what_is_refused_leaves_nothing(bench: Bench) {
     assert_eq!(bench.head(), head);
     let (_, seq) = bench.publish(to_people(&["ann"])).await;
     assert_eq!(seq, head + 1);
+}
+
+/// Its past stays, its name is free, and what its person is owed does not change.
+pub async fn a_device_is_removed(bench: Bench) {
+    let ann = bench.user("ann").await;
+    bench.topic("ops", &["ann"]).await;
+    let desk = bench.device(ann, "desk").await;
+    let (received, seq) = bench.publish(to_topic("ops")).await;
+    bench.ack(desk, seq - 1, seq).await;
+    let (waiting, _) = bench.publish(to_topic("ops")).await;
+    assert_eq!(bench.store.remove_device(ann, "desk").await.unwrap(), desk);
+    assert!(matches!(bench.store.remove_device(ann, "desk").await, Err(Error::NotFound(_))));
+    assert!(bench.store.devices(Some(ann)).await.unwrap().is_empty());
+    // Late, from a device that is no more.
+    bench.ack(desk, seq, bench.head()).await;
+    assert_eq!(bench.state(received, "ann").await, State::Received);
+    assert_eq!(bench.receipt(received).await.people[0].device.as_deref(), Some("desk"));
+    assert_eq!(bench.state(waiting, "ann").await, State::Missing);
+    let again = bench.store.open_device(ann, "desk").await.unwrap();
+    assert!(again.new && again.id != desk && again.position.is_none());
+    assert_eq!(bench.replayed(again.id, again.start).await, [waiting]);
+}
+
+/// Names are made up by clients: there is an end to it, and room again when one goes.
+pub async fn devices_have_a_limit(bench: Bench) {
+    let (ann, bob) = (bench.user("ann").await, bench.user("bob").await);
+    for n in 0..DEVICES {
+        bench.device(ann, &format!("d{n}")).await;
+    }
+    let refused = bench.store.open_device(ann, "more").await;
+    assert!(matches!(refused, Err(Error::TooManyDevices(name)) if name == "ann"));
+    assert!(!bench.store.open_device(ann, "d7").await.unwrap().new, "what is there is let in");
+    bench.device(bob, "d0").await;
+    bench.store.remove_device(ann, "d7").await.unwrap();
+    assert!(bench.store.open_device(ann, "more").await.unwrap().new);
 }

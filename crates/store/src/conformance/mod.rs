@@ -209,7 +209,7 @@ macro_rules! conformance_cases {
             a_new_device_starts_where_its_person_waits a_device_goes_on_where_it_was a_replay_is_what_is_owed
             a_replay_comes_in_pages states_are_part_of_the_stream a_filter_counts_from_its_position
             direct_messages_pass_every_filter expired_and_superseded_are_flagged a_quiet_stretch_is_reached
-            devices_need_a_name_and_a_person
+            devices_need_a_name_and_a_person a_device_is_removed devices_have_a_limit
             an_ack_is_a_range a_gap_between_acks_stays_one acks_out_of_order_and_again acks_of_the_future_end_at_the_head
             a_quiet_ack_moves_nothing the_first_device_counts urgent_times_are_exact leaving_withdraws_what_is_owed
             joining_again_brings_nothing_back a_removed_user_keeps_their_past an_ack_through_a_filter_covers_less
@@ -226,7 +226,8 @@ macro_rules! conformance_cases {
             tokens_authenticate_until_they_end a_revocation_is_in_the_log only_ones_own_token sessions_end
             an_invite_works_once an_invite_makes_all_or_nothing an_invite_for_a_known_person signs_of_life_are_listed
             me_is_who_asks
-            bodies_go_and_receipts_stay a_topic_keeps_longer what_was_lost_is_counted receipts_go_too
+            bodies_go_and_receipts_stay a_topic_keeps_longer what_was_lost_is_counted
+            an_acknowledgement_does_not_cover_what_was_lost receipts_go_too
             the_head_survives_pruning an_epoch_is_new_when_asked a_closed_store_says_so
         }
     };

@@ -93,6 +93,34 @@ pub async fn what_was_lost_is_counted(bench: Bench) {
     assert_eq!(bench.store.lost(phone, end).await.unwrap(), Lost::default());
 }
 
+/// A range goes from before to after it: what was lost in between is not received by that.
+pub async fn an_acknowledgement_does_not_cover_what_was_lost(bench: Bench) {
+    let ann = bench.user("ann").await;
+    for (name, days) in [("short", 1), ("long", 30)] {
+        let members = vec!["ann".into()];
+        let topic = NewTopic { name: name.into(), description: None, retention_days: Some(days), members };
+        bench.store.add_topic(topic).await.unwrap();
+    }
+    let desk = bench.device(ann, "desk").await;
+    let (before, start) = bench.publish(to_topic("long")).await;
+    let (lost, _) = bench.publish(to_topic("short")).await;
+    let (after, _) = bench.publish(to_topic("long")).await;
+    bench.hand.step(DAY);
+    assert_eq!(prune(&bench).await.lost, 1);
+    bench.ack(desk, start - 1, bench.head()).await;
+    let script = bench.device(ann, "script").await;
+    bench.store.claim(script, 10).await.unwrap();
+    for id in [before, after] {
+        assert_eq!(bench.state(id, "ann").await, State::Received);
+    }
+    assert_eq!(bench.state(lost, "ann").await, State::LostToRetention);
+    assert_eq!(bench.store.lost(desk, 0).await.unwrap().count, 1);
+    // Read from what the list still shows of it: that is what the person says.
+    bench.press(ann, lost, Pressed::Read).await;
+    assert_eq!(bench.state(lost, "ann").await, State::Read);
+    assert_eq!(bench.store.lost(desk, 0).await.unwrap().count, 0);
+}
+
 /// Much later, and what was asked under an idempotency key long before.
 pub async fn receipts_go_too(bench: Bench) {
     let ann = bench.user("ann").await;

@@ -1,6 +1,6 @@
 //! What happened, and the questions that everything else is made of.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tocsin_protocol::{Epoch, Message, MessageId, Millis, Published, Role, Seq, Shown, TokenKind};
 
@@ -132,6 +132,8 @@ pub(super) struct Facts {
     pub(super) next_claim: u64,
     /// By whom and when it was taken.
     pub(super) withdrawn: HashMap<(Seq, UserId), (Seq, Millis)>,
+    /// Pruned before it came.
+    pub(super) lost: HashSet<(Seq, UserId)>,
     pub(super) pressed: BTreeMap<(Seq, UserId), (Option<Millis>, Option<Millis>)>,
     pub(super) shown: BTreeMap<(Seq, DeviceId), (Shown, Millis)>,
     pub(super) tokens: Vec<TokenFact>,
@@ -162,6 +164,7 @@ impl Facts {
             claims: Vec::new(),
             next_claim: 1,
             withdrawn: HashMap::new(),
+            lost: HashSet::new(),
             pressed: BTreeMap::new(),
             shown: BTreeMap::new(),
             tokens: Vec::new(),

@@ -52,7 +52,8 @@ impl Facts {
 
     fn person(&self, user: &UserFact, fact: &MessageFact) -> PersonReceipt {
         let withdrawn = self.withdrawn.contains_key(&(fact.seq, user.id));
-        let received = self.received(user.id, fact).filter(|_| !withdrawn);
+        let lost = self.lost.contains(&(fact.seq, user.id));
+        let received = self.received(user.id, fact).filter(|_| !withdrawn && !lost);
         let device = received.and_then(|(_, id)| self.devices.iter().find(|device| device.id == id));
         let (read_at, acknowledged_at) = self.presses(user.id, fact.seq);
         let theirs = self.devices.iter().filter(|device| device.user == user.id);
@@ -64,7 +65,7 @@ impl Facts {
             user: user.name.clone(),
             display_name: user.display_name.clone(),
             state: self.state(user.id, fact),
-            sent_at: self.sent(user.id, fact),
+            sent_at: self.sent(user.id, fact).filter(|_| !lost),
             received_at: received.map(|(at, _)| at.max(fact.message.created_at)),
             device: device.map(|device| device.name.clone()),
             shown: best.map(|(_, shown, _)| shown),
@@ -83,10 +84,11 @@ impl Facts {
         if pressed.0.is_some() {
             return State::Read;
         }
-        if withdrawn.is_none() && self.received(user, fact).is_some() {
+        let lost = self.lost.contains(&(fact.seq, user));
+        if withdrawn.is_none() && !lost && self.received(user, fact).is_some() {
             return State::Received;
         }
-        if self.sent(user, fact).is_some() {
+        if !lost && self.sent(user, fact).is_some() {
             return State::Sent;
         }
         // Not arrived: what ended the waiting first?
@@ -168,10 +170,13 @@ impl Facts {
         }
         pruned.messages += 1;
         let fact = &self.messages[index];
-        let lost = self
+        let lost: Vec<_> = self
             .users
             .iter()
-            .filter(|user| self.owed(user.id, fact) && self.state(user.id, fact) == State::LostToRetention);
-        pruned.lost += lost.count() as u64;
+            .filter(|user| self.owed(user.id, fact) && self.state(user.id, fact) == State::LostToRetention)
+            .map(|user| (fact.seq, user.id))
+            .collect();
+        pruned.lost += lost.len() as u64;
+        self.lost.extend(lost);
     }
 }

@@ -62,6 +62,10 @@ impl Store for ModelStore {
         self.write(|facts| facts.open_device(user, name))
     }
 
+    async fn remove_device(&self, user: UserId, name: &str) -> Result<DeviceId> {
+        self.write(|facts| facts.remove_device(user, name))
+    }
+
     async fn set_filter(&self, device: DeviceId, filter: Option<Vec<String>>) -> Result<DeviceRecord> {
         self.write(|facts| facts.set_filter(device, filter))
     }

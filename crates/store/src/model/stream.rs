@@ -1,6 +1,9 @@
 //! Devices, replays, acknowledgements, claims, the inbox.
 
-use tocsin_protocol::{Device, Message, MessageId, MessageView, Page, Seq, limits::is_name};
+use tocsin_protocol::{
+    Device, Message, MessageId, MessageView, Page, Seq,
+    limits::{DEVICES, is_name},
+};
 
 use super::{
     facts::{AckFact, ClaimFact, DeviceFact, Facts, MessageFact, next_id},
@@ -36,7 +39,10 @@ impl Facts {
                 "{name:?} cannot name a device: use letters, digits, . _ -"
             )));
         }
-        self.live_user(user)?;
+        let person = self.live_user(user)?.name.clone();
+        if self.devices.iter().filter(|device| device.user == user && !device.removed).count() >= DEVICES {
+            return Err(Error::TooManyDevices(person));
+        }
         let id = DeviceId(next_id(&self.devices));
         let born = self.first_start(user);
         let name = name.to_owned();
@@ -80,6 +86,16 @@ impl Facts {
         };
         self.append(Entry::Filter { device: id, topics });
         self.record(id)
+    }
+
+    pub(super) fn remove_device(&mut self, user: UserId, name: &str) -> Result<DeviceId> {
+        let device = self
+            .devices
+            .iter_mut()
+            .find(|device| device.user == user && device.name == name && !device.removed)
+            .ok_or(Error::NotFound("device"))?;
+        device.removed = true;
+        Ok(device.id)
     }
 
     pub(super) fn devices(&self, user: Option<UserId>) -> Vec<Device> {

@@ -3,7 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use rusqlite::{Connection, OptionalExtension as _};
-use tocsin_protocol::{Device, Millis, Seq, limits::is_name};
+use tocsin_protocol::{
+    Device, Millis, Seq,
+    limits::{DEVICES, is_name},
+};
 
 use super::{
     fault::Outcome,
@@ -11,6 +14,7 @@ use super::{
     log,
     owed::{self, Owed, Walk},
     tx::{Tx, topic_id},
+    user,
     view::View,
 };
 use crate::{DeviceId, DeviceRecord, Entry, Error, TopicId, UserId};
@@ -42,14 +46,27 @@ pub(super) fn open(tx: &mut Tx<'_>, user: UserId, name: &str) -> Outcome<DeviceR
             Error::Conflict(format!("{name:?} cannot name a device: use letters, digits, . _ -")).into()
         );
     }
-    let alive = "SELECT 1 FROM user WHERE id = ?1 AND removed_at IS NULL";
-    if !tx.conn.prepare_cached(alive)?.exists([user.0])? {
-        return Err(Error::NotFound("user").into());
+    let person = user::by_id(tx.conn, user)?;
+    let sql = "SELECT count(*) FROM device WHERE user = ?1 AND removed_at IS NULL";
+    let devices: usize = tx.conn.prepare_cached(sql)?.query_row([user.0], |row| row.get(0))?;
+    if devices >= DEVICES {
+        return Err(Error::TooManyDevices(person.name).into());
     }
     let start = first_start(&tx.view(), user)?;
     let sql = "INSERT INTO device (user, name, claimed, created_at) VALUES (?1, ?2, ?3, ?4)";
     let id = tx.conn.prepare_cached(sql)?.insert((user.0, name, start, tx.now))?;
     Ok(DeviceRecord { new: true, ..record(&tx.view(), DeviceId(id))? })
+}
+
+/// Ends a device. Its row stays, with what it stored.
+pub(super) fn remove(tx: &mut Tx<'_>, user: UserId, name: &str) -> Outcome<DeviceId> {
+    let sql = "SELECT id FROM device WHERE user = ?1 AND name = ?2 AND removed_at IS NULL";
+    let id: Option<i64> =
+        tx.conn.prepare_cached(sql)?.query_row((user.0, name), |row| row.get(0)).optional()?;
+    let id = id.ok_or(Error::NotFound("device"))?;
+    tx.names.forget();
+    tx.conn.prepare_cached("UPDATE device SET removed_at = ?2 WHERE id = ?1")?.execute((id, tx.now))?;
+    Ok(DeviceId(id))
 }
 
 /// A device by its id.

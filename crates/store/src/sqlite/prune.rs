@@ -108,7 +108,11 @@ fn prune_one(
     for user in owed::audience(tx.conn, seq, &found.stored.address)? {
         room.pairs = room.pairs.saturating_sub(1);
         let ledger = Ledger::load(tx.conn, user)?;
-        pruned.lost += u64::from(receipt::is_lost(tx.conn, &ledger, user, &found)?);
+        if receipt::is_lost(tx.conn, &ledger, user, &found)? {
+            let sql = "INSERT INTO lost (seq, user) VALUES (?1, ?2)";
+            tx.conn.prepare_cached(sql)?.execute((seq, user.0))?;
+            pruned.lost += 1;
+        }
     }
     Ok(())
 }
@@ -208,6 +212,7 @@ fn forget_message(tx: &Tx<'_>, seq: Seq) -> Outcome<()> {
         "DELETE FROM press WHERE seq = ?1",
         "DELETE FROM shown WHERE seq = ?1",
         "DELETE FROM withdrawn WHERE seq = ?1",
+        "DELETE FROM lost WHERE seq = ?1",
         "DELETE FROM message WHERE seq = ?1",
     ] {
         tx.conn.prepare_cached(sql)?.execute([seq])?;

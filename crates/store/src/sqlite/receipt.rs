@@ -76,9 +76,10 @@ fn person(view: &View<'_>, user: UserId, found: &Found) -> Outcome<PersonReceipt
         conn.prepare_cached(sql)?.query_row([user.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let ledger = Ledger::load(conn, user)?;
     let withdrawn = withdrawal(conn, user, found.seq)?;
-    // What was withdrawn was not received; an acknowledgement that came too late changes nothing.
-    let received = if withdrawn.is_none() { ledger.received(conn, item)? } else { None };
-    let sent = ledger.sent(conn, item)?;
+    let lost = was_lost(conn, user, found)?;
+    // What was withdrawn or lost was not received; an acknowledgement that came too late changes nothing.
+    let received = if withdrawn.is_none() && !lost { ledger.received(conn, item)? } else { None };
+    let sent = if lost { None } else { ledger.sent(conn, item)? };
     let (read_at, acknowledged_at) = pressed(conn, user, found.seq)?;
     let shown = shown::best(conn, user, found.seq)?;
     let state = if acknowledged_at.is_some() {
@@ -133,6 +134,12 @@ fn not_arrived(found: &Found, withdrawn: Option<(Seq, Millis)>, now: Millis) -> 
     }
 }
 
+/// Whether it was pruned before it came to a person who waited for it, as found when it was pruned.
+fn was_lost(conn: &Connection, user: UserId, found: &Found) -> Outcome<bool> {
+    let sql = "SELECT 1 FROM lost WHERE seq = ?1 AND user = ?2";
+    Ok(found.pruned && conn.prepare_cached(sql)?.exists((found.seq, user.0))?)
+}
+
 /// Whether a pruned message never came to a person who waited for it.
 pub(super) fn is_lost(conn: &Connection, ledger: &Ledger, user: UserId, found: &Found) -> Outcome<bool> {
     let item = Item { seq: found.seq, topic: found.topic() };
@@ -140,7 +147,7 @@ pub(super) fn is_lost(conn: &Connection, ledger: &Ledger, user: UserId, found: &
     // `now` plays no part: it is pruned.
     let lost = not_arrived(found, withdrawn, Millis::MIN) == State::LostToRetention;
     Ok(lost
-        && !ledger.has(conn, item)?
-        && ledger.sent(conn, item)?.is_none()
-        && pressed(conn, user, found.seq)?.1.is_none())
+        && pressed(conn, user, found.seq)? == (None, None)
+        && (was_lost(conn, user, found)?
+            || (ledger.received(conn, item)?.is_none() && ledger.sent(conn, item)?.is_none())))
 }

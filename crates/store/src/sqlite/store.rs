@@ -63,6 +63,11 @@ impl Store for SqliteStore {
         }
     }
 
+    async fn remove_device(&self, user: UserId, name: &str) -> Result<DeviceId> {
+        let name = name.to_owned();
+        self.write(move |tx| device::remove(tx, user, &name)).await
+    }
+
     async fn set_filter(&self, device: DeviceId, filter: Option<Vec<String>>) -> Result<DeviceRecord> {
         self.write(move |tx| device::set_filter(tx, device, filter.as_deref())).await
     }

@@ -32,6 +32,7 @@ pub enum Step {
     RemoveTopic(usize),
     AddTopic(usize, u8),
     Open(usize, usize),
+    RemoveDevice(usize, usize),
     /// Which device, and the topics it takes.
     Filter(usize, Option<u8>),
     /// Ranges of which device, counted back from the head: the end, and how long.
@@ -102,6 +103,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => topic.clone().prop_map(Step::RemoveTopic),
         1 => (topic, 0..8_u8).prop_map(|(t, members)| Step::AddTopic(t, members)),
         3 => (user.clone(), 0..DEVICES.len()).prop_map(|(u, d)| Step::Open(u, d)),
+        2 => (user.clone(), 0..DEVICES.len()).prop_map(|(u, d)| Step::RemoveDevice(u, d)),
         2 => (device.clone(), prop::option::of(0..4_u8)).prop_map(|(d, mask)| Step::Filter(d, mask)),
         14 => prop::collection::vec(range, 1..4).prop_map(Step::Ack),
         3 => (device.clone(), 1..4_usize).prop_map(|(d, limit)| Step::Claim(d, limit)),

@@ -137,8 +137,9 @@ impl Twins {
             }
             Step::AddTopic(t, mask) => {
                 let members = named(&USERS, *mask).into_iter().map(Into::into).collect();
-                let new =
-                    NewTopic { name: TOPICS[*t].into(), description: None, retention_days: None, members };
+                // Kept for different times, so that what is lost lies between what is not.
+                let retention_days = (*t == 1).then_some(1);
+                let new = NewTopic { name: TOPICS[*t].into(), description: None, retention_days, members };
                 agree(step, self.sqlite().add_topic(new.clone()).await, self.model.add_topic(new).await);
             }
             Step::Clock(seconds) => self.hand.step(seconds * 1000),
@@ -169,6 +170,7 @@ impl Twins {
                     }
                 }
             }
+            Step::RemoveDevice(u, d) => self.remove_device(step, *u, DEVICES[*d]).await,
             Step::Filter(d, mask) => {
                 let device = self.device(*d);
                 let topics =
@@ -239,6 +241,15 @@ impl Twins {
                 }
             }
             other => unreachable!("{other:?}"),
+        }
+    }
+
+    async fn remove_device(&self, step: &Step, user: usize, name: &str) {
+        let user = self.user(user).await;
+        let (a, b) = (self.sqlite(), &self.model);
+        let removed = agree(step, a.remove_device(user, name).await, b.remove_device(user, name).await);
+        if let Some((a, b)) = removed {
+            assert_eq!(a, b);
         }
     }
 
