@@ -1,15 +1,18 @@
 //! Two residents with separate homes: one hosts over TLS, one joined by invite. Between them a proxy that breaks one
-//! transport after the other, and a network link that goes down and comes back. Nothing is lost, nothing comes twice.
+//! transport after the other, and a network link that goes down and comes back. Meanwhile somebody publishes without a
+//! pause. Nothing is lost, nothing comes twice: the guest's inbox is what was published, in order, and no message has
+//! two popups.
 
 mod support;
 
-use std::{process::Command, time::Duration};
+use std::{collections::BTreeMap, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use support::{
-    App, PATIENCE, api, free_port,
+    App, PATIENCE, free_port,
     proxy::{Habit, Proxy},
+    publisher::{Publisher, title},
 };
 use tocsin_virtual_desktop::{bus, wait_for};
 
@@ -47,10 +50,16 @@ impl Host {
         Ok(format!("tocsin:{origin}#{secret}"))
     }
 
-    fn publish(&self, number: usize) -> Result<String> {
-        let message = json!({ "topic": "ops", "title": format!("message {number}") });
-        let published = api::publish(&self.app.origin()?, &self.token, &message)?;
-        Ok(published["id"].as_str().context("no id")?.to_owned())
+    fn publisher(&self) -> Result<Publisher> {
+        Ok(Publisher::start(self.app.origin()?, self.token.clone()))
+    }
+
+    /// What became of showing a message on bob's desktop.
+    fn shown(&self, id: &str) -> Option<String> {
+        let path = format!("/v1/messages/{id}/receipt");
+        let receipt = self.app.native("GET", &path, &Value::Null).ok()?;
+        let bob = receipt["people"].as_array()?.iter().find(|person| person["user"] == "bob")?;
+        Some(bob["shown"].as_str()?.to_owned())
     }
 }
 
@@ -64,16 +73,49 @@ fn wait_transport(guest: &App, transport: &str, patience: Duration) -> Result<()
     .with_context(|| format!("{:#}\n{}", last["connection"], guest.log()))
 }
 
-/// Waits until the guest's inbox holds exactly these, oldest first.
-fn wait_inbox(guest: &App, published: &[String]) -> Result<()> {
-    let mut last = Vec::new();
+/// Waits until the guest's inbox holds this many, and answers with their ids, oldest first.
+fn wait_inbox(guest: &App, count: usize) -> Result<Vec<String>> {
     wait_for("the inbox to hold what was published", PATIENCE, || {
-        let page = guest.native("GET", "/v1/messages?limit=100", &Value::Null).ok()?;
+        let page = guest.native("GET", "/v1/messages?limit=200", &Value::Null).ok()?;
         let items = page["items"].as_array()?;
-        last = items.iter().rev().filter_map(|item| Some(item["id"].as_str()?.to_owned())).collect();
-        (last.len() >= published.len()).then_some(())
-    })?;
-    ensure!(last == published, "published {published:?}, stored {last:?}");
+        let ids: Vec<String> =
+            items.iter().rev().filter_map(|item| Some(item["id"].as_str()?.to_owned())).collect();
+        (ids.len() >= count).then_some(ids)
+    })
+    .with_context(|| guest.log())
+}
+
+/// The inbox is what was published; what its receipt calls shown had one popup, and nothing had two. At least so many
+/// came live and were shown.
+fn nothing_lost_nothing_twice(
+    host: &Host,
+    guest: &mut App,
+    published: &[String],
+    least: usize,
+) -> Result<()> {
+    let stored = wait_inbox(guest, published.len())?;
+    ensure!(stored == published, "published {published:?}, stored {stored:?}");
+    let states = wait_for("the receipts to say what became of showing them", PATIENCE, || {
+        published.iter().map(|id| host.shown(id)).collect::<Option<Vec<_>>>()
+    })
+    .with_context(|| guest.log())?;
+    let mut popups = BTreeMap::new();
+    for line in guest.desktop.new_notifications() {
+        let title = line.split(" — ").next().unwrap_or_default().to_owned();
+        *popups.entry(title).or_insert(0) += 1;
+    }
+    for (number, state) in states.iter().enumerate() {
+        let count = popups.get(&title(number)).copied().unwrap_or(0);
+        // What came while the guest was away is summed up, which its receipt calls suppressed.
+        let fits = match state.as_str() {
+            "shown" => count == 1,
+            "suppressed" => count == 0,
+            _ => false,
+        };
+        ensure!(fits, "{} is {state} and had {count} popups: {popups:?}", title(number));
+    }
+    let live = states.iter().filter(|state| *state == "shown").count();
+    ensure!(live >= least, "only {live} of {} had a popup: {popups:?}", states.len());
     Ok(())
 }
 
@@ -81,10 +123,11 @@ fn wait_inbox(guest: &App, published: &[String]) -> Result<()> {
 fn transports_fall_back_and_climb_again() -> Result<()> {
     let host = Host::start()?;
     let mut proxy = Proxy::start(&host.app, host.lan_port)?;
-    let guest = App::start("en_US.UTF-8")?;
+    let mut guest = App::start("en_US.UTF-8")?;
     let invite = host.invite(&proxy.origin())?;
     guest.native("POST", "/native/join", &json!({ "invite": invite, "device": "bobs" }))?;
-    let mut published = Vec::new();
+    guest.wait_online()?;
+    let publisher = host.publisher()?;
     for (habit, transport, patience) in [
         (Habit::Honest, "websocket", PATIENCE),
         (Habit::RefusesUpgrade, "sse", CLIMB),
@@ -92,13 +135,13 @@ fn transports_fall_back_and_climb_again() -> Result<()> {
         (Habit::Honest, "websocket", CLIMB),
     ] {
         proxy.become_(habit)?;
-        // While the guest is on its way, too.
-        published.push(host.publish(published.len())?);
         wait_transport(&guest, transport, patience)?;
-        published.push(host.publish(published.len())?);
-        wait_inbox(&guest, &published)?;
+        // Enough for this transport to carry some.
+        let so_far = publisher.wait_for_more(3)?;
+        wait_inbox(&guest, so_far.len())?;
     }
-    Ok(())
+    let ids = publisher.stop()?;
+    nothing_lost_nothing_twice(&host, &mut guest, &ids, 8)
 }
 
 /// A network of its own for the guest, joined to this computer's by one link. Needs root.
@@ -151,24 +194,26 @@ fn ip(arguments: &[&str]) -> Result<()> {
 fn a_link_goes_down_and_comes_back() -> Result<()> {
     let network = Network::new()?;
     let host = Host::start()?;
-    let guest = App::start_under("en_US.UTF-8", &["ip", "netns", "exec", &network.name])?;
+    let mut guest = App::start_under("en_US.UTF-8", &["ip", "netns", "exec", &network.name])?;
     let invite = host.invite(&format!("https://{}:{}", Network::HOST, host.lan_port))?;
     guest.native("POST", "/native/join", &json!({ "invite": invite, "device": "bobs" }))?;
     guest.wait_online()?;
-    let mut published = vec![host.publish(0)?];
-    wait_inbox(&guest, &published)?;
+    let publisher = host.publisher()?;
+    let before = publisher.wait_for_more(10)?;
+    wait_inbox(&guest, before.len())?;
 
     Network::link("down")?;
-    published.push(host.publish(1)?);
     guest.wait_status("to notice", |status| status["connection"]["state"] == "offline")?;
     wait_for("the tray to say since when", PATIENCE, || {
         bus::tray_property(&guest.home, "ToolTip").ok().filter(|tip| tip.contains("ffline since"))
     })?;
     guest.picture("tray-offline-en")?;
-    published.push(host.publish(2)?);
+    publisher.wait_for_more(2)?;
 
     Network::link("up")?;
     guest.wait_online()?;
-    published.push(host.publish(3)?);
-    wait_inbox(&guest, &published)
+    let after = publisher.wait_for_more(10)?;
+    wait_inbox(&guest, after.len())?;
+    let ids = publisher.stop()?;
+    nothing_lost_nothing_twice(&host, &mut guest, &ids, 12)
 }

@@ -6,6 +6,7 @@ pub mod alertmanager;
 pub mod api;
 pub mod browser;
 pub mod proxy;
+pub mod publisher;
 pub mod serve;
 pub mod window;
 
