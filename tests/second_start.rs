@@ -1,0 +1,132 @@
+//! Starting Tocsin again while its window is open brings that window to the front and ends. Two starts in the same
+//! moment, with nothing running, make one resident and one window.
+
+mod support;
+
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use support::{App, PATIENCE, output, program};
+use tocsin_control::{Client, Paths};
+use tocsin_virtual_desktop::{Home, Running, VirtualDesktop, screen, wait_for};
+
+#[test]
+fn a_second_start_brings_the_window_to_the_front_and_ends() -> Result<()> {
+    let app = App::hosting("en_US.UTF-8")?;
+    let first = start(&app.home, "first")?;
+    app.wait_window()?;
+    wait_front(&app.home, first.id())?;
+    app.window_picture("second-start-1-open")?;
+
+    // Something of another program covers it.
+    let cover = Running::start(
+        "display",
+        app.home.command("display", "cover")?.args(["-size", "1200x700", "xc:steelblue"]),
+    )?;
+    wait_for("another window to be in front", PATIENCE, || {
+        // It names no process, as many X programs.
+        (front(&app.home) != Some(first.id())).then_some(())
+    })?;
+    app.picture("second-start-2-covered")?;
+
+    let mut second = start(&app.home, "second")?;
+    wait_ended(&mut second, &app.home, "second")?;
+    wait_front(&app.home, first.id())?;
+    app.window_picture("second-start-3-in-front")?;
+    drop(cover);
+
+    // The same for one that was minimised.
+    let mut xdotool = app.home.command("xdotool", "xdotool")?;
+    ensure!(xdotool.args(["getactivewindow", "windowminimize", "--sync"]).status()?.success());
+    wait_for("it to be minimised", PATIENCE, || (front(&app.home) != Some(first.id())).then_some(()))?;
+    let mut third = start(&app.home, "third")?;
+    wait_ended(&mut third, &app.home, "third")?;
+    wait_front(&app.home, first.id())?;
+    ensure!(windows(&app.home)? == 1, "one window");
+    Ok(())
+}
+
+#[test]
+fn two_starts_at_once_make_one_resident_and_one_window() -> Result<()> {
+    let dir = tempfile::Builder::new().prefix("tocsin-app").tempdir()?;
+    let mut home = Home::new(dir.path().join("h"))?;
+    home.set("LANG", "en_US.UTF-8");
+    for variable in ["TOCSIN_BIN", "TOCSIN_DESKTOP_BIN"] {
+        home.set(variable, program(variable).display().to_string());
+    }
+    let _desktop = VirtualDesktop::start(&mut home)?;
+    let mut both = [start(&home, "one")?, start(&home, "other")?];
+    // The resident lives in a session of its own and outlives those who started it.
+    let resident = Resident::of(&home)?;
+    wait_for("one of them to show the window", PATIENCE, || {
+        windows(&home).ok().filter(|count| *count > 0).map(drop)
+    })?;
+    let stays = wait_for("the other to end", PATIENCE, || {
+        let ended: Vec<bool> = both.iter_mut().map(Running::has_ended).collect();
+        ended.contains(&true).then(|| ended.iter().position(|ended| !ended))
+    })?;
+    let stays = stays.context("both ended")?;
+    wait_front(&home, both[stays].id())?;
+    ensure!(windows(&home)? == 1, "one window");
+    let pid = resident.pid()?;
+    let mut again = start(&home, "again")?;
+    wait_ended(&mut again, &home, "again")?;
+    ensure!(resident.pid()? == pid, "the same resident");
+    screen::settled_screenshot(&home, &output("second-start-4-at-once.png"))
+}
+
+fn start(home: &Home, name: &str) -> Result<Running> {
+    Running::start("tocsin-desktop", &mut home.command(program("TOCSIN_DESKTOP_BIN"), name)?)
+}
+
+fn wait_ended(process: &mut Running, home: &Home, name: &str) -> Result<()> {
+    wait_for("the second start to end", PATIENCE, || process.has_ended().then_some(()))?;
+    let said = std::fs::read_to_string(home.join(&format!("{name}.log")))?;
+    ensure!(!said.contains("tocsin-desktop:"), "it failed: {said}");
+    Ok(())
+}
+
+fn wait_front(home: &Home, id: u32) -> Result<()> {
+    wait_for("the window to be in front", PATIENCE, || (front(home) == Some(id)).then_some(()))
+}
+
+/// Process id behind the active window.
+fn front(home: &Home) -> Option<u32> {
+    let mut xdotool = home.command("xdotool", "xdotool").ok()?;
+    let output = xdotool.args(["getactivewindow", "getwindowpid"]).stdout(Stdio::piped()).output().ok()?;
+    String::from_utf8_lossy(&output.stdout).trim().parse().ok()
+}
+
+/// How many windows of the program there are.
+fn windows(home: &Home) -> Result<usize> {
+    let program = program("TOCSIN_DESKTOP_BIN");
+    let class = program.file_name().context("no program name")?.to_string_lossy().into_owned();
+    let list = home.command("wmctrl", "wmctrl")?.arg("-lx").stdout(Stdio::piped()).output()?;
+    Ok(String::from_utf8_lossy(&list.stdout).lines().filter(|line| line.contains(&class)).count())
+}
+
+/// A resident that nobody here started; ended with the test.
+struct Resident {
+    runtime: tokio::runtime::Runtime,
+    client: Client,
+}
+
+impl Resident {
+    fn of(home: &Home) -> Result<Self> {
+        let paths = Paths::from_variables(None, &|name| home.variable(name).map(Into::into))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { runtime, client: Client::resident(&paths) })
+    }
+
+    fn pid(&self) -> Result<Value> {
+        let hello = support::api::control(&self.runtime, &self.client, "GET", "/native/hello", &Value::Null)?;
+        Ok(hello["pid"].clone())
+    }
+}
+
+impl Drop for Resident {
+    fn drop(&mut self) {
+        let _ = support::api::control(&self.runtime, &self.client, "POST", "/native/quit", &Value::Null);
+    }
+}
