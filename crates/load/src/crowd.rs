@@ -60,11 +60,8 @@ pub async fn hold(args: &Hold) -> Result<()> {
     let mut waiting = JoinSet::new();
     for mut ws in sockets {
         waiting.spawn(async move {
-            loop {
-                if ws.next().await?.starts_with(br#"{"type":"message""#) {
-                    return anyhow::Ok(ws);
-                }
-            }
+            ws.message().await?;
+            anyhow::Ok(ws)
         });
     }
     tokio::select! {

@@ -109,6 +109,10 @@ impl Store for Nothing {
         Err(nothing())
     }
 
+    async fn remove_device(&self, _: UserId, _: &str) -> Answer<DeviceId> {
+        Err(nothing())
+    }
+
     async fn set_filter(&self, _: DeviceId, _: Option<Vec<String>>) -> Answer<DeviceRecord> {
         Err(nothing())
     }

@@ -1,6 +1,6 @@
 //! One keep-alive HTTP/1.1 connection.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -70,6 +70,13 @@ impl Http {
         let body = self.buffer[head..head + length].to_vec();
         self.buffer.drain(..head + length);
         Ok(Answer { status, body })
+    }
+
+    /// Sends an encoded publish and waits until it is durable.
+    pub async fn publish(&mut self, request: &[u8]) -> Result<()> {
+        let answer = self.exchange(request).await?;
+        ensure!(answer.status == 201, "publish: {}", String::from_utf8_lossy(&answer.body));
+        Ok(())
     }
 
     async fn more(&mut self) -> Result<()> {

@@ -64,6 +64,22 @@ impl Ws {
         self.send(1, text.as_bytes()).await
     }
 
+    /// The next message's whole frame; other frames are passed over.
+    pub async fn message(&mut self) -> Result<Vec<u8>> {
+        loop {
+            let frame = self.next().await?;
+            if frame.starts_with(br#"{"type":"message""#) {
+                return Ok(frame);
+            }
+        }
+    }
+
+    /// Acknowledges up to this message, as a subscriber that has stored it.
+    pub async fn acknowledge(&mut self, message: &[u8]) -> Result<()> {
+        let cursor = text_field(message, r#""cursor":""#).context("a message without a cursor")?;
+        self.send_text(&format!(r#"{{"type":"ack","cursor":"{cursor}"}}"#)).await
+    }
+
     /// Gives up reading frames singly: from here on only bytes are counted.
     pub fn into_stream(self) -> TcpStream {
         self.stream
@@ -79,6 +95,13 @@ impl Ws {
         out.extend_from_slice(payload);
         Ok(self.stream.write_all(&out).await?)
     }
+}
+
+/// The text behind `mark` up to the next quote, without parsing the rest: the generator must not be what is measured.
+pub fn text_field<'a>(frame: &'a [u8], mark: &str) -> Option<&'a str> {
+    let text = std::str::from_utf8(frame).ok()?;
+    let start = text.find(mark)? + mark.len();
+    text[start..].split('"').next()
 }
 
 /// Opcode and payload range of the first whole frame.

@@ -48,15 +48,9 @@ async fn deliver(subject: &Subject, tokens: &[String], messages: usize, ack: boo
         let mut ws = Ws::connect(&subject.address, [127, 0, 0, 2], &path, token).await?;
         let arrived = arrived.clone();
         readers.spawn(async move {
-            while let Ok(frame) = ws.next().await {
-                if !is_message(&frame) {
-                    continue;
-                }
-                if ack && let Some(cursor) = cursor(&frame) {
-                    let text = format!(r#"{{"type":"ack","cursor":"{cursor}"}}"#);
-                    if ws.send_text(&text).await.is_err() {
-                        return;
-                    }
+            while let Ok(message) = ws.message().await {
+                if ack && ws.acknowledge(&message).await.is_err() {
+                    return;
                 }
                 if arrived.send(()).await.is_err() {
                     return;
@@ -70,23 +64,14 @@ async fn deliver(subject: &Subject, tokens: &[String], messages: usize, ack: boo
     let body = serde_json::to_vec(&json!({ "topic": "all", "title": "Disk", "body": "x".repeat(64) }))?;
     let before = process::cpu(subject.pid())?;
     for n in 0..messages {
-        let answer = http.request("POST", "/v1/messages", &sender[n % sender.len()], &body).await?;
-        ensure!(answer.status == 201, "publish: {}", String::from_utf8_lossy(&answer.body));
+        let request = http.encode("POST", "/v1/messages", &sender[n % sender.len()], &body);
+        http.publish(&request).await?;
         for _ in 0..PEOPLE {
             arrivals.recv().await.context("a connection was lost")?;
         }
     }
     let cpu = process::cpu(subject.pid())?.saturating_sub(before);
     Ok((messages * PEOPLE) as f64 / cpu.as_secs_f64())
-}
-
-fn is_message(frame: &[u8]) -> bool {
-    frame.starts_with(br#"{"type":"message""#)
-}
-
-fn cursor(frame: &[u8]) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_slice(frame).ok()?;
-    Some(value["cursor"].as_str()?.into())
 }
 
 /// Sends per CPU-second of the bare loop, over as many connections and messages.

@@ -1,5 +1,6 @@
 //! Publish → receive over a thousand connections on a hundred topics of ten, at half the rate that a closed loop
-//! reached just before. Send times are fixed in advance; latency counts from the intended time.
+//! reached just before. Send times are fixed in advance; latency counts from the intended time. Every listener
+//! acknowledges every message, as the subscriber does.
 
 use std::{
     sync::Arc,
@@ -12,7 +13,10 @@ use serde_json::json;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
-    client::{http::Http, ws::Ws},
+    client::{
+        http::Http,
+        ws::{Ws, text_field},
+    },
     point::Bench,
     report::{Bound, Report},
     subject::{PEOPLE, SMALL_TOPICS, Subject, small_topics},
@@ -33,24 +37,34 @@ const HIGHEST_US: u64 = 60_000_000;
 /// Time for the last messages to arrive after the last was sent.
 const TAIL: Duration = Duration::from_secs(10);
 
+/// What one loop sends.
+struct Plan<'a> {
+    /// Tells its messages from those of other loops.
+    run: &'static str,
+    topics: &'a [String],
+    /// People in each topic.
+    members: usize,
+    seconds: u64,
+}
+
 pub async fn run(args: &Bench, report: &mut Report) -> Result<()> {
     let seconds = if args.quick { QUICK_SECONDS } else { SECONDS };
     let subject = Subject::start(&args.tocsin, &[]).await?;
     let people = subject.populate().await?;
-    let many = small_topics();
-    let few = PEOPLE / SMALL_TOPICS;
-    let rate = closed_loop(&subject, &people, &many, seconds, few).await? / 2.0;
-    let small = open_loop(&subject, &people, &many, rate, seconds, few).await?;
+    let (many, one) = (small_topics(), ["all".to_owned()]);
+    let small = |run| Plan { run, topics: &many, members: PEOPLE / SMALL_TOPICS, seconds };
+    let rate = closed_loop(&subject, &people, &small("small-closed")).await? / 2.0;
+    let latency = open_loop(&subject, &people, &small("small-open"), rate).await?;
     report.figure("receive_rate_per_s", rate, Bound::Reported);
-    report.figure("receive_p50_ms", ms(&small, 50.0), Bound::AtMost(3.0));
-    report.figure("receive_p99_ms", ms(&small, 99.0), Bound::AtMost(20.0));
-    report.figure("receive_p999_ms", ms(&small, 99.9), Bound::Reported);
-    let one = ["all".to_owned()];
-    let rate = closed_loop(&subject, &people, &one, seconds, PEOPLE).await? / 2.0;
-    let large = open_loop(&subject, &people, &one, rate, seconds, PEOPLE).await?;
+    report.figure("receive_p50_ms", ms(&latency, 50.0), Bound::AtMost(3.0));
+    report.figure("receive_p99_ms", ms(&latency, 99.0), Bound::AtMost(20.0));
+    report.figure("receive_p999_ms", ms(&latency, 99.9), Bound::Reported);
+    let large = |run| Plan { run, topics: &one, members: PEOPLE, seconds };
+    let rate = closed_loop(&subject, &people, &large("large-closed")).await? / 2.0;
+    let latency = open_loop(&subject, &people, &large("large-open"), rate).await?;
     report.figure("receive_one_topic_rate_per_s", rate, Bound::Reported);
-    report.figure("receive_one_topic_p50_ms", ms(&large, 50.0), Bound::Reported);
-    report.figure("receive_one_topic_p99_ms", ms(&large, 99.0), Bound::Reported);
+    report.figure("receive_one_topic_p50_ms", ms(&latency, 50.0), Bound::Reported);
+    report.figure("receive_one_topic_p99_ms", ms(&latency, 99.0), Bound::Reported);
     Ok(())
 }
 
@@ -60,15 +74,10 @@ fn ms(histogram: &Histogram<u64>, percentile: f64) -> f64 {
 
 /// Publishes per second with everybody listening: each publisher sends its next message when its last was answered and
 /// has reached all `members` of its topic. Waiting for the answer alone would measure a rate that streams cannot follow.
-async fn closed_loop(
-    subject: &Subject,
-    people: &[String],
-    topics: &[String],
-    seconds: u64,
-    members: usize,
-) -> Result<f64> {
+async fn closed_loop(subject: &Subject, people: &[String], plan: &Plan<'_>) -> Result<f64> {
+    let &Plan { run, topics, members, seconds } = plan;
     let (arrived, mut arrivals) = mpsc::channel(PEOPLE);
-    let _listeners = listen(subject, people, &arrived).await?;
+    let _listeners = listen(subject, people, run, &arrived).await?;
     let tokens = Arc::new(subject.senders(CLOSED_TOKENS, topics).await?);
     let (mut tasks, mut reached) = (JoinSet::new(), Vec::new());
     let start = Instant::now();
@@ -81,9 +90,9 @@ async fn closed_loop(
             let mut sent = 0_usize;
             while start.elapsed() < Duration::from_secs(seconds) {
                 let n = sent * PUBLISHERS + publisher;
-                let body = body(&topics[n % topics.len()], n)?;
-                let answer = http.request("POST", "/v1/messages", &tokens[n % tokens.len()], &body).await?;
-                ensure!(answer.status == 201, "publish: {}", String::from_utf8_lossy(&answer.body));
+                let body = body(&topics[n % topics.len()], run, n)?;
+                let request = http.encode("POST", "/v1/messages", &tokens[n % tokens.len()], &body);
+                http.publish(&request).await?;
                 for _ in 0..members {
                     let next = tokio::time::timeout(TAIL, received.recv()).await;
                     ensure!(matches!(next, Ok(Some(()))), "message {n} did not reach everybody");
@@ -111,13 +120,12 @@ async fn closed_loop(
 async fn open_loop(
     subject: &Subject,
     people: &[String],
-    topics: &[String],
+    plan: &Plan<'_>,
     rate: f64,
-    seconds: u64,
-    members: usize,
 ) -> Result<Histogram<u64>> {
+    let &Plan { run, topics, members, seconds } = plan;
     let (arrived, mut arrivals) = mpsc::channel(PEOPLE);
-    let _listeners = listen(subject, people, &arrived).await?;
+    let _listeners = listen(subject, people, run, &arrived).await?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive count")]
     let (messages, token_count) =
         ((rate * seconds as f64) as usize, ((rate / PER_TOKEN_PER_S).ceil() as usize).max(PUBLISHERS));
@@ -132,11 +140,11 @@ async fn open_loop(
         tasks.spawn(async move {
             for n in (publisher..messages).step_by(PUBLISHERS) {
                 tokio::time::sleep_until(intended(n).into()).await;
-                let body = body(&topics[n % topics.len()], n)?;
-                let answer = http.request("POST", "/v1/messages", &tokens[n % tokens.len()], &body).await?;
-                ensure!(answer.status == 201, "publish: {}", String::from_utf8_lossy(&answer.body));
+                let body = body(&topics[n % topics.len()], run, n)?;
+                let request = http.encode("POST", "/v1/messages", &tokens[n % tokens.len()], &body);
+                http.publish(&request).await?;
             }
-            Ok(())
+            anyhow::Ok(())
         });
     }
     let mut histogram = Histogram::new_with_max(HIGHEST_US, 3)?;
@@ -155,23 +163,27 @@ async fn open_loop(
     Ok(histogram)
 }
 
-/// One connection per person; numbered messages are reported with the time they were read.
+/// One connection per person; messages of this `run` are reported with their number and the time they were read.
 async fn listen(
     subject: &Subject,
     people: &[String],
+    run: &str,
     arrived: &mpsc::Sender<(usize, Instant)>,
 ) -> Result<JoinSet<()>> {
     let mut listeners = JoinSet::new();
     for (n, token) in people.iter().enumerate() {
         let path = format!("/ws?device=l&instance=l{n}");
         let mut ws = Ws::connect(&subject.address, [127, 0, 0, 2], &path, token).await?;
-        let arrived = arrived.clone();
+        let (arrived, mark) = (arrived.clone(), title(run));
         listeners.spawn(async move {
-            while let Ok(frame) = ws.next().await {
+            while let Ok(message) = ws.message().await {
                 let at = Instant::now();
-                if let Some(n) = number(&frame)
+                if let Some(n) = text_field(&message, &mark).and_then(|number| number.parse().ok())
                     && arrived.send((n, at)).await.is_err()
                 {
+                    return;
+                }
+                if ws.acknowledge(&message).await.is_err() {
                     return;
                 }
             }
@@ -180,14 +192,11 @@ async fn listen(
     Ok(listeners)
 }
 
-fn body(topic: &str, n: usize) -> Result<Vec<u8>> {
-    Ok(serde_json::to_vec(&json!({ "topic": topic, "title": n.to_string(), "body": "x".repeat(64) }))?)
+/// What stands before the number in a message of `run`, as JSON.
+fn title(run: &str) -> String {
+    format!(r#""title":"{run} "#)
 }
 
-/// The number in a message's title, without parsing all of it.
-fn number(frame: &[u8]) -> Option<usize> {
-    const MARK: &[u8] = br#""title":""#;
-    let start = frame.windows(MARK.len()).position(|w| w == MARK)? + MARK.len();
-    let digits = frame[start..].split(|b| *b == b'"').next()?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
+fn body(topic: &str, run: &str, n: usize) -> Result<Vec<u8>> {
+    Ok(serde_json::to_vec(&json!({ "topic": topic, "title": format!("{run} {n}"), "body": "x".repeat(64) }))?)
 }
