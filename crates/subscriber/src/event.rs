@@ -2,7 +2,7 @@
 
 use tocsin_protocol::{Message, Millis, Published, Reset, StateChange};
 
-use crate::{Connection, Error};
+use crate::{Connection, Error, Slept};
 
 /// What happened. Everything named here is already committed to the inbox, so an event that is lost to a crash is
 /// found again in [`crate::Inbox::pending`].
@@ -22,6 +22,8 @@ pub enum Event {
         /// How many.
         count: u64,
     },
+    /// The computer slept. Meanwhile nothing arrived; the connection is being made sure of.
+    Slept(Slept),
     /// A spooled publish was taken by the server, or refused for good.
     Sent {
         /// Its idempotency key.

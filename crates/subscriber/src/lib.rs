@@ -38,7 +38,7 @@ mod tls;
 mod transport;
 
 pub use clock::{Clock, SystemClock};
-pub use connection::{Connection, Reason};
+pub use connection::{Connection, Reason, Slept};
 pub use endpoint::Endpoint;
 pub use error::{Error, Result};
 pub use event::{Arrival, Event, Silent, Stored};

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tocsin_protocol::control::Transport;
+
 use crate::{Clock, SystemClock};
 
 /// How a subscriber behaves.
@@ -13,11 +15,13 @@ pub struct Options {
     pub seed: u64,
     /// Waits.
     pub timings: Timings,
+    /// Only this transport, whatever becomes of it; none: the best that works.
+    pub only: Option<Transport>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), seed: rand::random(), timings: Timings::default() }
+        Self { clock: Arc::new(SystemClock), seed: rand::random(), timings: Timings::default(), only: None }
     }
 }
 

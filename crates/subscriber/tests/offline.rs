@@ -2,15 +2,10 @@
 
 mod peer;
 
-use futures_util::{SinkExt as _, StreamExt};
-use peer::{Client, Peer, hello, id, message_frame, quick};
+use futures_util::SinkExt as _;
+use peer::{Client, Peer, drain, hello, id, message_frame, quick};
 use tocsin_protocol::Publish;
 use tocsin_subscriber::{Connection, Event, Reason};
-
-/// Takes what comes until the client goes.
-async fn drain<S: StreamExt + Unpin>(mut socket: S) {
-    while socket.next().await.is_some() {}
-}
 
 #[tokio::test]
 async fn pressed_and_published_while_offline() {

@@ -76,7 +76,7 @@ mod tests {
         let waits: Vec<_> = (0..1000).map(|seed| Backoff::new(FIRST, MOST, seed).spread()).collect();
         for tenth in 0..10 {
             let range = SPREAD * tenth / 10..SPREAD * (tenth + 1) / 10;
-            let within = waits.iter().filter(|w| range.contains(w)).count();
+            let within = waits.iter().filter(|w| range.contains(*w)).count();
             assert!(within > 40, "only {within} of 1000 waits in tenth {tenth}");
         }
     }

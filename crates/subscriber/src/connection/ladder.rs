@@ -19,6 +19,8 @@ pub(super) struct Ladder {
     misses: u32,
     /// Whether a proxy may stand between: not on loopback.
     detours: bool,
+    /// The only rung there is.
+    only: Option<Transport>,
 }
 
 /// Whether the next attempt may follow at once.
@@ -30,7 +32,15 @@ pub(super) enum Pace {
 
 impl Ladder {
     pub fn new(detours: bool) -> Self {
-        Self { rung: Transport::Websocket, strikes: 0, misses: 0, detours }
+        Self { rung: Transport::Websocket, strikes: 0, misses: 0, detours, only: None }
+    }
+
+    /// The same ladder with one rung: somebody wants to see how this transport fares.
+    #[must_use]
+    pub fn only(mut self, transport: Option<Transport>) -> Self {
+        self.only = transport;
+        self.rung = transport.unwrap_or(Transport::Websocket);
+        self
     }
 
     pub fn rung(&self) -> Transport {
@@ -39,7 +49,7 @@ impl Ladder {
 
     /// Begin anew at the top: the network is another one, or somebody asked.
     pub fn top(&mut self) {
-        *self = Self::new(self.detours);
+        *self = Self::new(self.detours).only(self.only);
     }
 
     /// Messages arrive on `transport`.
@@ -53,8 +63,16 @@ impl Ladder {
         self.strikes = 0;
     }
 
+    /// Whether a better rung may be tried from `transport`.
+    pub fn climbs(&self, transport: Transport) -> bool {
+        self.only.is_none() && transport != Transport::Websocket
+    }
+
     /// An attempt or a short-lived connection failed: picks the rung of the next.
     pub fn failed(&mut self, failure: &Failure) -> Pace {
+        if self.only.is_some() {
+            return Pace::Wait;
+        }
         match failure.kind {
             Kind::Blocked => self.down(),
             Kind::Broken | Kind::Ended => {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{
     Backoff, Connection, Failure, Kind, Reason,
     ladder::{Ladder, Pace, lower},
-    sleep::SleepWatch,
+    sleep::{SleepWatch, Slept},
 };
 use crate::Timings;
 
@@ -66,6 +66,8 @@ pub(crate) enum Action {
     Probe,
     /// Tell the host.
     Report(Connection),
+    /// Tell the host that the computer slept.
+    Wake(Slept),
 }
 
 #[derive(Debug)]
@@ -136,6 +138,13 @@ impl Machine {
             offline_since: now.wall,
             was_told: false,
         }
+    }
+
+    /// The same, on one transport alone.
+    #[must_use]
+    pub fn only(mut self, transport: Option<Transport>) -> Self {
+        self.ladder = self.ladder.only(transport);
+        self
     }
 
     /// When [`Input::Tick`] is due.
@@ -220,10 +229,8 @@ impl Machine {
     fn online(&mut self, transport: Transport, heartbeat: Duration, now: Now) -> Vec<Action> {
         self.ladder.arrived(transport);
         self.was_told = true;
-        let climb = match transport {
-            Transport::Websocket => Climb::None,
-            _ => Climb::At(now.mono + self.climb_wait),
-        };
+        let climb =
+            if self.ladder.climbs(transport) { Climb::At(now.mono + self.climb_wait) } else { Climb::None };
         self.phase = Phase::Online(Online {
             transport,
             opened: now.mono,
@@ -340,8 +347,10 @@ impl Machine {
     }
 
     fn tick(&mut self, now: Now) -> Vec<Action> {
-        if self.sleep.slept(now) {
-            return self.doubt(Reason::Slept, now);
+        if let Some(slept) = self.sleep.slept(now) {
+            let mut actions = vec![Action::Wake(slept)];
+            actions.extend(self.doubt(Reason::Slept, now));
+            return actions;
         }
         let timings = self.timings;
         match &mut self.phase {

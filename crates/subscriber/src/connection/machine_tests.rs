@@ -5,7 +5,7 @@ use std::time::Duration;
 use tocsin_protocol::{Millis, control::Transport};
 use tokio::time::Instant;
 
-use super::{Action, Connection, Failure, Input, Kind, Machine, Now, Reason};
+use super::{Action, Connection, Failure, Input, Kind, Machine, Now, Reason, Slept};
 use crate::Timings;
 
 const WEBSOCKET: Transport = Transport::Websocket;
@@ -287,7 +287,9 @@ fn a_stream_replaced_by_its_own_climb_is_no_loss() {
 fn a_wake_is_noticed_and_the_connection_probed_at_once() {
     let mut bench = Bench::online(WEBSOCKET);
     bench.now.wall += 3_600_000;
-    assert!(bench.pass(Duration::from_secs(5)).contains(&Action::Probe));
+    let actions = bench.pass(Duration::from_secs(5));
+    let (from, to) = (bench.now.wall - 3_600_000, bench.now.wall);
+    assert_eq!(actions, [Action::Wake(Slept { from, to }), Action::Probe]);
     assert!(
         bench.pass(Duration::from_secs(5)).contains(&Action::Close),
         "no answer within the time for a probe"
@@ -361,11 +363,32 @@ mod property {
                     Action::Abandon => beside = false,
                     Action::Close => current = false,
                     Action::Report(Connection::Online { .. }) => prop_assert!(current),
-                    Action::Report(_) | Action::Probe => {}
+                    Action::Report(_) | Action::Probe | Action::Wake(_) => {}
                 }
             }
             let resting = matches!(bench.report(), Connection::Refused { .. } | Connection::Offline { retry_at: None, .. });
             prop_assert_eq!(bench.machine.deadline().is_none(), resting);
         }
+    }
+}
+
+#[test]
+fn the_only_transport_is_neither_left_nor_climbed_from() {
+    for only in [WEBSOCKET, SSE, POLL] {
+        let mut bench = Bench::new();
+        bench.machine = bench.machine.only(Some(only));
+        bench.input(Input::Start);
+        for failure in [Failure::nothing_came(), Failure::broken(), Failure::broken(), Failure::broken()] {
+            bench.input(Input::Failed(failure));
+            bench.pass(Duration::from_mins(1));
+            assert_eq!(bench.last_opened(), only);
+        }
+        bench.input(unreachable());
+        bench.pass(Duration::from_mins(1));
+        bench.input(Input::Opened { heartbeat: HEARTBEAT });
+        let actions = bench.pass_alive(Duration::from_hours(2));
+        assert!(!actions.iter().any(|action| matches!(action, Action::Climb(_))), "{only:?}");
+        bench.input(Input::Reconnect);
+        assert_eq!(bench.last_opened(), only);
     }
 }

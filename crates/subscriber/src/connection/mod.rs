@@ -17,4 +17,5 @@ pub(crate) use backoff::Backoff;
 pub(crate) use failure::{Failure, Kind};
 pub(crate) use machine::{Action, Input, Machine, Now};
 pub use reason::Reason;
+pub use sleep::Slept;
 pub use state::Connection;

@@ -57,6 +57,7 @@ impl Subscriber {
         let instance = format!("{:016x}", rng.random::<u64>());
         let now = Now { mono: Instant::now(), wall: options.clock.now() };
         let machine = Machine::new(options.timings, rng.random(), api.origin.is_loopback(), now);
+        let machine = machine.only(options.only);
         let ledger = Ledger::default();
         let device: Arc<str> = device.into();
         let dial = Dial {
@@ -226,6 +227,10 @@ impl Run {
                 tracing::debug!(?connection, "connection");
                 self.connection.send_replace(connection.clone());
                 self.tell(Event::Connection(connection)).await?;
+            }
+            Action::Wake(slept) => {
+                tracing::info!(seconds = (slept.to - slept.from) / 1000, "the computer slept");
+                self.tell(Event::Slept(slept)).await?;
             }
         }
         Ok(())

@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::StreamExt;
 use rand::{SeedableRng as _, rngs::StdRng};
 use tempfile::TempDir;
 use tocsin_protocol::{Cursor, Message, MessageId};
@@ -330,4 +331,14 @@ pub fn message_frame(seq: u64) -> Frame {
 
 pub fn message_event(seq: u64) -> String {
     format!("id: {}\ndata: {}\n\n", cursor(seq), serde_json::to_string(&message(seq)).unwrap())
+}
+
+/// As a proxy does that does not know WebSockets.
+pub async fn refuse(call: Call) {
+    call.answer("400 Bad Request", "", "").await;
+}
+
+/// Takes what comes until the client goes.
+pub async fn drain<S: StreamExt + Unpin>(mut socket: S) {
+    while socket.next().await.is_some() {}
 }

@@ -102,7 +102,7 @@ impl Watching<'_> {
                         note(&format!("tocsin: {}", self.context.say("watch_lost", &[("count", &lost)])));
                     }
                 }
-                Some(Event::State(_) | Event::CaughtUp { .. } | Event::Sent { .. }) => {}
+                Some(Event::State(_) | Event::CaughtUp { .. } | Event::Slept(_) | Event::Sent { .. }) => {}
             }
         }
     }
