@@ -10,12 +10,12 @@ use tocsin_store::{
     model::ModelStore,
 };
 
-use super::{Hub, Who, tail::Tail};
+use super::{End, Hub, Who, tail::Tail};
 use crate::{
     auth::Credentials,
     config::Config,
     metrics::{Metrics, Transport},
-    stream::feed::{CatchUp, Event, Feed},
+    stream::feed::{CatchUp, Ended, Event, Feed},
 };
 
 const TOPICS: [&str; 2] = ["a", "b"];
@@ -85,8 +85,12 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::keeping(7 * DAY).await
+    }
+
+    async fn keeping(bodies: tocsin_protocol::Millis) -> Self {
         let clock: tocsin_store::Clock = Arc::new(|| 1_000);
-        let store: Arc<dyn Store> = Arc::new(ModelStore::new(clock.clone(), 7 * DAY, 90 * DAY));
+        let store: Arc<dyn Store> = Arc::new(ModelStore::new(clock.clone(), bodies, 90 * DAY));
         let mut people = Vec::new();
         for name in PEOPLE {
             people.push(
@@ -157,6 +161,8 @@ impl World {
             looked_up_at: head,
             filter: device.filter,
             upto: None,
+            began: start,
+            lost: 0,
         };
         self.streams.push(Stream {
             user,
@@ -261,6 +267,35 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(check(ops));
     }
+}
+
+/// Nobody can be given it any more: to move on would be silence.
+#[tokio::test]
+async fn what_is_pruned_before_it_is_routed_sends_streams_back_to_their_positions() {
+    let mut world = World::keeping(0).await;
+    while world.tail.step().await.unwrap() > 0 {}
+    world.connect(0, 0).await;
+    while world.streams[0].step() {}
+    world.publish(Some(0), None).await;
+    assert_eq!(world.store.prune().await.unwrap().lost, 2);
+    while world.tail.step().await.unwrap() > 0 {}
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let event = world.streams[0].feed.poll(&mut cx, true, &mut Vec::new());
+    assert!(matches!(event, std::task::Poll::Ready(Event::End(Ended::ByHub(End::Lagging)))));
+}
+
+/// The same between the look at what was lost and the page.
+#[tokio::test]
+async fn what_is_pruned_while_a_stream_catches_up_ends_it() {
+    let mut world = World::keeping(0).await;
+    world.publish(Some(0), None).await;
+    while world.tail.step().await.unwrap() > 0 {}
+    world.connect(0, 1).await;
+    assert_eq!(world.store.prune().await.unwrap().lost, 2);
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let event = world.streams[0].feed.poll(&mut cx, true, &mut Vec::new());
+    assert!(matches!(event, std::task::Poll::Ready(Event::End(Ended::Store(_)))));
+    assert_eq!(world.streams[0].got, Vec::<Seq>::new());
 }
 
 #[tokio::test]

@@ -132,8 +132,10 @@ impl Table {
         let mut routed = Routed::default();
         match &entry.entry {
             Entry::Message(Some(message)) => self.route(message, entry.seq, bounds, &mut routed),
-            // Pruned before it was routed: nobody can be given it; `lost` tells those it was owed to.
-            Entry::Message(None) | Entry::AccountsChanged => {}
+            // Pruned before it was routed: nobody can be given it, and those it was owed to are told when they come back
+            // with their positions of before it.
+            Entry::Message(None) => self.all().iter().for_each(|queue| queue.end(End::Lagging)),
+            Entry::AccountsChanged => {}
             Entry::Joined { topic, user } => _ = self.members.entry(*topic).or_default().insert(*user),
             Entry::Left { topic, user } => self.left(*topic, *user),
             Entry::Filter { device, topics } => {

@@ -39,6 +39,10 @@ pub struct CatchUp {
     pub filter: Option<Arc<[TopicId]>>,
     /// Set once live: the store is read up to here.
     pub upto: Option<Seq>,
+    /// Where it began.
+    pub began: Seq,
+    /// What was lost after that, and the client knows of it.
+    pub lost: u64,
 }
 
 /// A stretch of the store.
@@ -73,6 +77,11 @@ impl CatchUp {
         if replay.reached <= self.at {
             // It would be asked the same for ever.
             return Err(tocsin_store::Error::Damaged(format!("a replay after {} went nowhere", self.at)));
+        }
+        // Pruned between the look at what was lost and the page: to go on would be silence. The client comes back with
+        // the position it has, and is told.
+        if self.store.lost(self.device, self.began).await?.count > self.lost {
+            return Err(tocsin_store::Error::Unavailable("messages were pruned while they were read".into()));
         }
         self.at = replay.reached;
         let frames = replay.items.into_iter().map(|item| Arc::new(Frame::replayed(item))).collect();

@@ -134,6 +134,8 @@ impl Opening {
             looked_up_at: start.head,
             filter: start.device.filter.clone(),
             upto: None,
+            began: start.at,
+            lost: start.lost,
         };
         Ok(Feed::new(link, catch_up))
     }

@@ -50,6 +50,9 @@ pub struct Start {
     pub head: Seq,
     /// What the store knows to be acknowledged by this device; `at` if that is nothing.
     pub acked: Seq,
+    /// What was lost to retention after `at` and is told by `reset`, as a number. More than that while the store is read
+    /// means that something went that nobody was told of.
+    pub lost: u64,
 }
 
 impl Start {
@@ -66,10 +69,11 @@ pub async fn start(state: &AppState, user: UserId, device: &str, cursor: Option<
     let mut epoch = state.store.epoch();
     let stored = device.start.min(head);
     let (mut at, mut reset) = (stored, None);
-    if let Some(cursor) = cursor {
-        if cursor.epoch == epoch && cursor.seq <= head {
+    match cursor {
+        Some(cursor) if cursor.epoch == epoch && cursor.seq <= head => {
             (at, reset) = resume(state, &device, &epoch, cursor.seq, head).await?;
-        } else {
+        }
+        Some(cursor) => {
             if cursor.epoch == epoch && state.rebirths.allowed((state.clock)()) {
                 tracing::warn!(cursor = %cursor, head, "a client is ahead of the log: an older copy was put back; all positions are reset");
                 epoch = state.store.new_epoch(EpochReason::ClientAhead).await?;
@@ -85,10 +89,16 @@ pub async fn start(state: &AppState, user: UserId, device: &str, cursor: Option<
                 lost_since: None,
             });
         }
+        // It keeps no position, but the store does.
+        None if device.position.is_some() => {
+            (at, reset) = resume(state, &device, &epoch, stored, head).await?;
+        }
+        None => {}
     }
     // One that never acknowledged has nothing that it could acknowledge again, wherever its cursor is from.
     let acked = device.position.map_or(at, |position| position.min(at));
-    Ok(Start { device, epoch, at, reset, head, acked })
+    let lost = state.store.lost(device.id, at).await?.count;
+    Ok(Start { device, epoch, at, reset, head, acked, lost })
 }
 
 async fn resume(
@@ -102,6 +112,7 @@ async fn resume(
     if lost.count == 0 {
         return Ok((after, None));
     }
+    // What is pruned after this is not in `lost`, and is noticed when the store is read: see `Start::lost`.
     let next = state.store.replay(device.id, after, head, 1).await?;
     let at = next.items.first().map_or(head, |item| match item {
         tocsin_store::OwedItem::Message(message) => message.cursor.seq - 1,

@@ -1,13 +1,20 @@
 //! A server on port 0 over a real store, and people with tokens.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use tocsin_protocol::{
-    MessageId, NewToken, NewTopic, NewUser, Priority, Receipt, Role, Seq, State, TokenKind,
+    MessageId, Millis, NewToken, NewTopic, NewUser, Priority, Receipt, Role, Seq, State, TokenKind,
 };
 use tocsin_server::{AppState, Config, auth::Secret, listen};
 use tocsin_store::{
-    Authority, NewMessage, Sender, Store, TokenId, TokenOrder, UserId, Viewer,
+    Authority, Clock, NewMessage, Sender, Store, TokenId, TokenOrder, UserId, Viewer,
     sqlite::{Options, SqliteStore, system_clock},
 };
 use tokio::task::JoinHandle;
@@ -60,12 +67,17 @@ impl Desk {
     }
 
     pub async fn at(dir: Arc<tempfile::TempDir>, change: impl FnOnce(&mut Config)) -> Self {
-        let store = SqliteStore::open(Options::new(dir.path())).unwrap();
+        Self::by(Arc::new(system_clock), dir, change).await
+    }
+
+    /// By a clock that only moves when it is told to, say.
+    pub async fn by(clock: Clock, dir: Arc<tempfile::TempDir>, change: impl FnOnce(&mut Config)) -> Self {
+        let store = SqliteStore::open(Options { clock: clock.clone(), ..Options::new(dir.path()) }).unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
         let mut config = Config::default();
         config.streams.ack_window = Duration::from_millis(5);
         change(&mut config);
-        let state = AppState::start(store.clone(), config, Arc::new(system_clock)).await.unwrap();
+        let state = AppState::start(store.clone(), config, clock).await.unwrap();
         let listener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -79,6 +91,11 @@ impl Desk {
         soon("the end of the server", self.serving).await.unwrap();
         self.store.close().await;
         self.dir
+    }
+
+    /// Prunes all there is to prune by now.
+    pub async fn prune(&self) {
+        while self.store.prune().await.unwrap().more {}
     }
 
     /// Begins the end; connections drain.
@@ -105,6 +122,21 @@ impl Desk {
         Person { id, name: name.into(), token: secret.expose().into(), token_id: made.id }
     }
 
+    /// The same person with a token that is good for so many seconds.
+    pub async fn passing(&self, person: &Person, seconds: u64) -> Person {
+        let secret = Secret::token();
+        let token = NewToken {
+            kind: TokenKind::Client,
+            name: "passing".into(),
+            user: Some(person.name.clone()),
+            topics: Vec::new(),
+            expires_in: Some(seconds),
+        };
+        let order = TokenOrder { token, secret: secret.hash(), device: None };
+        let made = self.store.add_token(order).await.unwrap();
+        Person { token: secret.expose().into(), token_id: made.id, ..person.clone() }
+    }
+
     pub async fn topic(&self, name: &str, members: &[&Person]) {
         let members = members.iter().map(|person| person.name.clone()).collect();
         self.store
@@ -118,24 +150,16 @@ impl Desk {
     }
 
     pub async fn publish_body(&self, topic: &str, title: &str, body: &str) -> (MessageId, Seq) {
-        let message = NewMessage {
-            sender: Sender { token: TokenId(-1), user: None, name: "test".into(), authority: Authority::All },
-            topic: Some(topic.into()),
-            to: Vec::new(),
-            title: title.into(),
-            body: body.into(),
-            format: tocsin_protocol::Format::Text,
-            priority: Priority::DEFAULT,
-            tags: Vec::new(),
-            click: None,
-            actions: Vec::new(),
-            key: None,
-            replaces: None,
-            resolved: false,
-            expires_in_ms: None,
-            idempotency: None,
-            twins: false,
-        };
+        self.store(NewMessage { topic: Some(topic.into()), body: body.into(), ..message(title) }).await
+    }
+
+    /// To people by name.
+    pub async fn tell(&self, people: &[&Person], title: &str) -> (MessageId, Seq) {
+        let to = people.iter().map(|person| person.name.clone()).collect();
+        self.store(NewMessage { to, ..message(title) }).await
+    }
+
+    async fn store(&self, message: NewMessage) -> (MessageId, Seq) {
         let published = self.store.publish(message).await.unwrap().published;
         (published.id, published.seq)
     }
@@ -160,5 +184,51 @@ impl Desk {
 
     pub async fn until_connections(&self, wanted: usize) {
         until(&format!("{wanted} connections"), async || self.state.hub.connections() == wanted).await;
+    }
+}
+
+fn message(title: &str) -> NewMessage {
+    NewMessage {
+        sender: Sender { token: TokenId(-1), user: None, name: "test".into(), authority: Authority::All },
+        topic: None,
+        to: Vec::new(),
+        title: title.into(),
+        body: String::new(),
+        format: tocsin_protocol::Format::Text,
+        priority: Priority::DEFAULT,
+        tags: Vec::new(),
+        click: None,
+        actions: Vec::new(),
+        key: None,
+        replaces: None,
+        resolved: false,
+        expires_in_ms: None,
+        idempotency: None,
+        twins: false,
+    }
+}
+
+/// A clock that only moves when it is told to.
+#[derive(Clone)]
+pub struct Hand(Arc<AtomicI64>);
+
+impl Default for Hand {
+    fn default() -> Self {
+        Self(Arc::new(AtomicI64::new(1_800_000_000_000)))
+    }
+}
+
+impl Hand {
+    pub fn clock(&self) -> Clock {
+        let hand = self.0.clone();
+        Arc::new(move || hand.load(Ordering::SeqCst))
+    }
+
+    pub fn now(&self) -> Millis {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    pub fn step(&self, by: Millis) {
+        self.0.fetch_add(by, Ordering::SeqCst);
     }
 }

@@ -6,7 +6,10 @@ mod desk;
 mod http;
 mod socket;
 
+mod ends;
+mod lost;
 mod poll;
+mod quiet;
 mod sse;
 mod tls;
 mod ws;

@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Message as Wire, client::IntoClientRequest},
+    tungstenite::{self, Message as Wire, client::IntoClientRequest},
 };
 
 use crate::desk::{Person, soon};
@@ -56,7 +56,12 @@ impl Socket {
     }
 
     pub async fn send(&mut self, frame: &ClientFrame) {
-        self.inner.send(Wire::text(serde_json::to_string(frame).unwrap())).await.unwrap();
+        self.try_send(frame).await.unwrap();
+    }
+
+    /// The other side may have gone.
+    pub async fn try_send(&mut self, frame: &ClientFrame) -> Result<(), tungstenite::Error> {
+        self.inner.send(Wire::text(serde_json::to_string(frame).unwrap())).await
     }
 
     pub async fn ack(&mut self, cursor: &Cursor) {

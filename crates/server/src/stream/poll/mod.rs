@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     AppState, Failure,
-    hub::{Gulp, Link, Refused, Word},
+    hub::{End, Gulp, Link, Refused, Word},
     listen::Undo,
     metrics::Transport,
 };
@@ -81,23 +81,28 @@ pub async fn poll(State(state): State<AppState>, request: Request) -> Result<Res
 impl Polling {
     /// What comes after a cursor.
     async fn follow(self) -> Result<Response, Failure> {
-        let deadline = Instant::now() + self.wait;
+        let deadline = self.deadline();
         let start = self.begin(self.opening.cursor.as_ref()).await?;
         if start.reset.is_none() {
             self.acknowledge(&start);
         }
         let mark = self.state.hub.mark(start.device.id);
-        let link = self.enter(&start)?;
+        let link = self.enter(&start).await?;
         let gate = link.gate();
         let mut upto = gate.open(start.at, start.device.filter.clone()).max(start.head);
         let page = self.state.config.streams.page;
         let replay = loop {
             let replay = self.state.store.replay(start.device.id, start.at, upto, page).await?;
-            if !replay.items.is_empty() || start.reset.is_some() || !woken(&link, deadline).await {
+            if !replay.items.is_empty() || start.reset.is_some() || !self.woken(&link, deadline).await? {
                 break replay;
             }
             upto = *self.state.store.head().borrow();
         };
+        if self.state.store.lost(start.device.id, start.at).await?.count > start.lost {
+            // Pruned since it was looked at: asked again with the same cursor, it is told.
+            return Err(Failure::new(Code::Busy, "messages were pruned while they were read")
+                .retry_after(REFUSED_RETRY_S));
+        }
         let last = replay.items.last().map(seq_of);
         let message = replay.items.iter().rev().find(|item| matches!(item, OwedItem::Message(_))).map(seq_of);
         mark.restart(start.at);
@@ -144,14 +149,14 @@ impl Polling {
 
     /// The next messages, for a client that keeps no cursor.
     async fn claim(self) -> Result<Response, Failure> {
-        let deadline = Instant::now() + self.wait;
+        let deadline = self.deadline();
         let start = self.begin(None).await?;
-        let link = self.enter(&start)?;
+        let link = self.enter(&start).await?;
         let applied = link.gate().open(start.head, start.device.filter.clone());
         debug_assert!(applied <= *self.state.store.head().borrow(), "the hub follows the store");
         let (claim, undo) = loop {
             let (claim, undo) = self.take(start.device.id).await?;
-            if !claim.messages.is_empty() || !woken(&link, deadline).await {
+            if !claim.messages.is_empty() || !self.woken(&link, deadline).await? {
                 break (claim, undo);
             }
         };
@@ -225,15 +230,42 @@ impl Polling {
     }
 
     /// A place in the hub, to be woken.
-    fn enter(&self, start: &Start) -> Result<Link, Failure> {
+    async fn enter(&self, start: &Start) -> Result<Link, Failure> {
         let who = self.opening.who(start.device.id, Transport::Poll);
-        self.state.hub.enter(who, start.at, None).map_err(|refused| {
+        let link = self.state.hub.enter(who, start.at, None).map_err(|refused| {
             let why = match refused {
                 Refused::TooMany => "too many streams of this person",
                 Refused::GoingAway => "the server is going away",
             };
             Failure::new(Code::Busy, why).retry_after(REFUSED_RETRY_S)
-        })
+        })?;
+        // A revocation between the check of the credential and the line above would be missed by both.
+        self.opening.identity.recheck(&self.state).await?;
+        Ok(link)
+    }
+
+    /// Until when it may be held.
+    fn deadline(&self) -> Instant {
+        let asked = Instant::now() + self.wait;
+        self.opening.expires(&self.state).map_or(asked, |expires| expires.min(asked))
+    }
+
+    /// Waits for something new; `false` when the time is up or the server is to end. A token that ended meanwhile is
+    /// refused: nothing more is given to it.
+    async fn woken(&self, link: &Link, deadline: Instant) -> Result<bool, Failure> {
+        let mut frames = Vec::new();
+        let news = std::future::poll_fn(|cx| {
+            link.poll(cx, true, Gulp { items: usize::MAX, bytes: usize::MAX }, &mut frames)
+        });
+        // A wait of 0 is not a wait, but what is queued already counts.
+        let word = tokio::time::timeout_at(deadline, news).await;
+        if matches!(word, Ok(Word::End(End::Unauthorised))) {
+            return Err(ended());
+        }
+        if word.is_err() {
+            self.opening.identity.recheck(&self.state).await?;
+        }
+        Ok(matches!(word, Ok(Word::Frames)))
     }
 
     fn headers(&self, start: &Start, etag: &str) -> HeaderMap {
@@ -292,12 +324,7 @@ fn seq_of(item: &OwedItem) -> Seq {
     }
 }
 
-/// Waits for something new; `false` when the time is up or the server is to end.
-async fn woken(link: &Link, deadline: Instant) -> bool {
-    let mut frames = Vec::new();
-    let news = std::future::poll_fn(|cx| {
-        link.poll(cx, true, Gulp { items: usize::MAX, bytes: usize::MAX }, &mut frames)
-    });
-    // A wait of 0 is not a wait, but what is queued already counts.
-    matches!(tokio::time::timeout_at(deadline, news).await, Ok(Word::Frames))
+fn ended() -> Failure {
+    Failure::new(Code::Unauthorised, "the token or session has ended")
+        .hint("ask for a new token; the cursor stays good")
 }
