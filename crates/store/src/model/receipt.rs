@@ -136,8 +136,10 @@ impl Facts {
         let mut pruned = Pruned::default();
         let shelves = self.topics.iter().map(|topic| (Some(topic.id), topic.retention_days));
         let shelves: Vec<_> = std::iter::once((None, None)).chain(shelves).collect();
+        let mut longest = self.keep_bodies;
         for (shelf, days) in shelves {
             let keep = days.map_or(self.keep_bodies, |days| Millis::from(days) * DAY);
+            longest = longest.max(keep);
             let before = self.now.saturating_sub(keep);
             for index in self.oldest(shelf, |fact| !fact.kept() || fact.message.created_at <= before) {
                 if self.messages[index].kept() {
@@ -149,11 +151,22 @@ impl Facts {
                 self.messages[index].forgotten = true;
             }
         }
+        self.forget_states(longest);
         let now = self.now;
         self.repeats.retain(|_, repeat| repeat.expires_at > now);
         self.sessions.retain(|_, session| session.expires_at > now);
         self.invites.retain(|_, order| order.as_ref().is_none_or(|order| order.expires_at > now));
         pruned
+    }
+
+    /// What was pressed goes from the log with the receipts, unless a topic is kept longer.
+    fn forget_states(&mut self, longest: Millis) {
+        let before = self.now.saturating_sub(self.keep_receipts.max(longest));
+        for entry in self.log.iter_mut().filter(|entry| entry.at <= before) {
+            if matches!(entry.entry, crate::Entry::State { .. }) {
+                entry.entry = crate::Entry::Message(None);
+            }
+        }
     }
 
     fn prune_one(&mut self, index: usize, pruned: &mut Pruned) {
