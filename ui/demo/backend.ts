@@ -33,7 +33,7 @@ export class DemoBackend implements Backend {
       theme: options.theme ?? "system",
       autostart: true,
       notifications: { min_priority: 2, quiet_hours: { from: 1320, to: 420 }, critical_overrides: true, muted_topics: ["ci"] },
-      hosting: { port: 8722, lan: true, lan_port: 8723, name: this.#data.me.server.name },
+      hosting: { port: 8722, lan: true, lan_port: 8723, name: this.#data.me.server.name, stay_awake: false },
     };
   }
 

@@ -127,8 +127,28 @@ pub struct Status {
     pub data_dir: String,
     /// The log file.
     pub log_file: String,
+    /// The language of everything a person sees: English or Chinese, never "system".
+    #[serde(default)]
+    #[ts(optional, as = "Option<Language>")]
+    pub language: Language,
+    /// Whether this computer is kept from sleeping, as [`Hosting::stay_awake`] asks for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(optional, as = "Option<bool>")]
+    pub kept_awake: bool,
+    /// When this computer last slept while it hosted: nobody could reach the server meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slept: Option<Slept>,
     /// What the person should know, worst first.
     pub problems: Vec<Problem>,
+}
+
+/// A time that the computer slept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Slept {
+    /// When it fell asleep.
+    pub from: Millis,
+    /// When it was awake again.
+    pub to: Millis,
 }
 
 /// Where the server is.
@@ -239,7 +259,7 @@ pub enum ProblemCode {
     TokenRefused,
     /// The server is at the other end of a broken or unknown certificate.
     CertificateRefused,
-    /// The computer sleeps by policy while it hosts.
+    /// The computer hosts and is set to sleep, slept, or cannot be kept awake although that is asked for.
     HostSleeps,
 }
 
@@ -365,6 +385,8 @@ pub struct Hosting {
     pub lan_port: u16,
     /// Name of the team, shown to those who join.
     pub name: String,
+    /// Keeps this computer from sleeping while it hosts.
+    pub stay_awake: bool,
 }
 
 /// Loopback port of a hosted server. Unassigned at IANA, outside the ephemeral range.
@@ -374,7 +396,7 @@ pub const DEFAULT_LAN_PORT: u16 = 8723;
 
 impl Default for Hosting {
     fn default() -> Self {
-        Self { port: DEFAULT_PORT, lan: false, lan_port: DEFAULT_LAN_PORT, name: "Tocsin".into() }
+        Self { port: DEFAULT_PORT, lan: false, lan_port: DEFAULT_LAN_PORT, name: "Tocsin".into(), stay_awake: false }
     }
 }
 

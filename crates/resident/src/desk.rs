@@ -13,12 +13,14 @@ use std::{
 use tocsin_locale::Locale;
 use tocsin_protocol::{
     Message, MessageId, Millis,
-    control::{Connection, Hello, Mode, Problem, ProblemCode, ResidentEvent, Settings, Status},
+    control::{
+        Connection, Hello, Hosting, Mode, Problem, ProblemCode, ResidentEvent, Settings, Slept, Status,
+    },
 };
 use tokio::sync::{broadcast, watch};
 
 use crate::{
-    moment::Clock,
+    moment::{Clock, WallClock},
     notify::Wishes,
     settings::{self, Choices, ServerChoice},
     tray::{Facts, RECENT, View, one_line},
@@ -57,6 +59,10 @@ pub struct Facets {
     pub unread: u64,
     /// Address of the page.
     pub page: Option<String>,
+    /// Whether this computer is kept from sleeping.
+    pub kept_awake: bool,
+    /// When it last slept while it hosted.
+    pub slept: Option<Slept>,
     problems: BTreeMap<ProblemCode, Problem>,
     recent: VecDeque<Recent>,
     locale: Arc<Locale>,
@@ -79,6 +85,18 @@ pub struct Desk {
     view: watch::Sender<View>,
     wishes: watch::Sender<Wishes>,
     server: watch::Sender<(ServerChoice, Settings)>,
+    vigil: watch::Sender<Vigil>,
+}
+
+/// Whether this computer should stay awake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vigil {
+    /// It hosts nothing: it may sleep.
+    None,
+    /// It hosts; sleeping does harm, and is told.
+    Told,
+    /// It hosts, and is to be kept awake.
+    Kept,
 }
 
 impl Desk {
@@ -91,6 +109,8 @@ impl Desk {
             connection: Connection::Idle,
             unread: 0,
             page: None,
+            kept_awake: false,
+            slept: None,
             problems: BTreeMap::new(),
             recent: VecDeque::new(),
             locale,
@@ -101,6 +121,7 @@ impl Desk {
             view: watch::Sender::new(facets.view()),
             wishes: watch::Sender::new(facets.wishes()),
             server: watch::Sender::new(facets.server()),
+            vigil: watch::Sender::new(facets.vigil()),
             facets: Mutex::new(facets),
             identity,
             clock,
@@ -129,6 +150,7 @@ impl Desk {
         }
         set_if_new(&self.view, facets.view());
         set_if_new(&self.server, facets.server());
+        set_if_new(&self.vigil, facets.vigil());
         self.wishes.send_replace(facets.wishes());
         let status = facets.status(&self.identity);
         if set_if_new(&self.status, status.clone()) {
@@ -205,6 +227,11 @@ impl Desk {
         self.server.subscribe()
     }
 
+    /// Whether this computer should stay awake, as it changes.
+    pub fn watch_vigil(&self) -> watch::Receiver<Vigil> {
+        self.vigil.subscribe()
+    }
+
     /// What the person chose.
     pub fn choices(&self) -> Choices {
         self.facets().choices.clone()
@@ -230,6 +257,11 @@ impl Desk {
         &self.clock
     }
 
+    /// The clock, as the subscriber takes it.
+    pub fn wall_clock(&self) -> Arc<dyn tocsin_subscriber::Clock> {
+        Arc::new(WallClock(Arc::clone(&self.clock)))
+    }
+
     fn facets(&self) -> MutexGuard<'_, Facets> {
         self.facets.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -251,6 +283,9 @@ impl Facets {
             page: self.page.clone(),
             data_dir: identity.data_dir.display().to_string(),
             log_file: identity.log_file.display().to_string(),
+            language: self.locale.language(),
+            kept_awake: self.kept_awake,
+            slept: self.slept,
             problems: self.problems.values().cloned().collect(),
         }
     }
@@ -277,9 +312,17 @@ impl Facets {
         }
     }
 
+    fn vigil(&self) -> Vigil {
+        match (&self.mode, self.choices.preferences.hosting.stay_awake) {
+            (Mode::Host { .. }, true) => Vigil::Kept,
+            (Mode::Host { .. }, false) => Vigil::Told,
+            _ => Vigil::None,
+        }
+    }
+
     fn server(&self) -> (ServerChoice, Settings) {
         // Only what the server goes by: another quiet hour must not restart it.
-        let hosting = self.choices.preferences.hosting.clone();
+        let hosting = Hosting { stay_awake: false, ..self.choices.preferences.hosting.clone() };
         (self.choices.server.clone(), Settings { hosting, ..Settings::default() })
     }
 }

@@ -9,6 +9,7 @@
 //! - Nothing polls. An idle resident wakes for what arrives and for a handful of long timers.
 
 mod autostart;
+mod awake;
 mod control;
 mod desk;
 mod forget;

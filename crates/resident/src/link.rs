@@ -16,6 +16,7 @@ use tocsin_subscriber::{
 use tokio::sync::{mpsc, watch};
 
 use crate::{
+    awake,
     desk::Desk,
     moment::Moment,
     notify::{Ask, Popup, Urgency, policy},
@@ -44,8 +45,9 @@ impl Link {
         desk: Arc<Desk>,
         asks: mpsc::Sender<Ask>,
     ) -> Result<Self> {
-        let (handle, events) =
-            Subscriber::start(endpoint, device, inbox.clone(), tocsin_subscriber::Options::default())?;
+        let options =
+            tocsin_subscriber::Options { clock: desk.wall_clock(), ..tocsin_subscriber::Options::default() };
+        let (handle, events) = Subscriber::start(endpoint, device, inbox.clone(), options)?;
         tokio::spawn(take_events(events, desk, asks));
         Ok(Self { inbox, handle: Some(handle) })
     }
@@ -181,6 +183,7 @@ async fn take_events(mut events: mpsc::Receiver<Event>, desk: Arc<Desk>, asks: m
             Event::CaughtUp { .. } => {
                 let _ = asks.send(Ask::CaughtUp).await;
             }
+            Event::Slept(slept) => awake::slept(&desk, slept),
             Event::Sent { key, result } => match *result {
                 Ok(published) => tracing::info!(%key, id = %published.id, "a spooled message was sent"),
                 Err(error) => tracing::warn!(%key, %error, "a spooled message was refused for good"),

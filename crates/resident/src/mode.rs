@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use tocsin_control::Paths;
 use tocsin_protocol::control::{Connection, Mode, ProblemCode};
-use tocsin_subscriber::{Endpoint, Inbox, Owner, SystemClock};
+use tocsin_subscriber::{Endpoint, Inbox, Owner};
 use tokio::{
     sync::{Notify, mpsc, watch},
     time::sleep,
@@ -47,9 +47,8 @@ impl Parts {
     pub async fn open_inbox(&self, owner: &Owner, over: &CancellationToken) -> Option<Inbox> {
         let mut retry = Retry::default();
         loop {
-            let (dir, owner) = (self.paths.data.clone(), owner.clone());
-            let opened =
-                tokio::task::spawn_blocking(move || Inbox::open(&dir, owner, Arc::new(SystemClock))).await;
+            let (dir, owner, clock) = (self.paths.data.clone(), owner.clone(), self.desk.wall_clock());
+            let opened = tokio::task::spawn_blocking(move || Inbox::open(&dir, owner, clock)).await;
             let error = match opened {
                 Ok(Ok(inbox)) => match link::present(&inbox, &self.desk, &self.asks).await {
                     Ok(()) => {

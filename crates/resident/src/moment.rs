@@ -1,6 +1,6 @@
 //! Points in time as people read them, and the clock the resident goes by.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 use tocsin_protocol::Millis;
@@ -11,6 +11,21 @@ pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
 /// The computer's clock.
 pub fn system_clock() -> Clock {
     Arc::new(|| Timestamp::now().as_millisecond())
+}
+
+/// The same clock, as the subscriber takes it.
+pub struct WallClock(pub Clock);
+
+impl tocsin_subscriber::Clock for WallClock {
+    fn now(&self) -> Millis {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for WallClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WallClock")
+    }
 }
 
 /// A point in time by the computer's time zone.
@@ -29,6 +44,11 @@ impl Moment {
     pub fn short(&self) -> String {
         let today = Zoned::now().date() == self.0.date();
         self.0.strftime(if today { "%H:%M" } else { "%Y-%m-%d %H:%M" }).to_string()
+    }
+
+    /// As logs have it, whatever the time zone.
+    pub fn exact(&self) -> String {
+        self.0.timestamp().to_string()
     }
 
     /// Minute of the day, 0 to 1439.

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     autostart::Autostart,
+    awake,
     control::{self, Control, Socket, SocketError},
     desk::{Desk, Identity},
     link::{Link, notice},
@@ -126,6 +127,7 @@ pub async fn resident(options: Options, quit: CancellationToken) -> Result<(), E
     tokio::spawn(follow_tray(control.clone(), commands, presence));
     tokio::spawn(follow_outcomes(control.clone(), outcomes));
     tokio::spawn(end_pauses(Arc::clone(&desk)));
+    tokio::spawn(awake::keep(Arc::clone(&desk)));
     if let Some(unreadable) = unreadable {
         tell_unreadable(&desk, &asks, &unreadable).await;
     }

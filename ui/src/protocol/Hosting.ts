@@ -19,4 +19,8 @@ lan_port: number,
 /**
  * Name of the team, shown to those who join.
  */
-name: string, };
+name: string,
+/**
+ * Keeps this computer from sleeping while it hosts.
+ */
+stay_awake: boolean, };

@@ -53,6 +53,7 @@ export type { Settings } from "./Settings";
 export type { SettingsChange } from "./SettingsChange";
 export type { Shown } from "./Shown";
 export type { ShownReport } from "./ShownReport";
+export type { Slept } from "./Slept";
 export type { State } from "./State";
 export type { StateChange } from "./StateChange";
 export type { Status } from "./Status";

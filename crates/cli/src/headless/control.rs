@@ -198,6 +198,9 @@ async fn status(State(desk): State<Desk>) -> Json<Status> {
         page: Some(desk.told.page.clone()),
         data_dir: desk.told.data_dir.display().to_string(),
         log_file: desk.told.log_file.display().to_string(),
+        language: tocsin_protocol::control::Language::default(),
+        kept_awake: false,
+        slept: None,
         problems: problems.into_iter().collect(),
     })
 }

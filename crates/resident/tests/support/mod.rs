@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+#[cfg(target_os = "linux")]
+pub mod login1;
+
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
