@@ -44,6 +44,13 @@ impl Context {
     pub fn say(&self, key: &str, values: &[(&str, &str)]) -> String {
         self.locale.t(&format!("cli.{key}"), values)
     }
+
+    /// Says on stderr that a list is empty and what fills it: a bare heading leaves people guessing.
+    pub fn say_if_none<T>(&self, items: &[T], key: &str) {
+        if items.is_empty() && !self.out.json {
+            crate::output::note(&self.say(key, &[]));
+        }
+    }
 }
 
 /// Checks a name before it becomes part of a path.

@@ -33,6 +33,10 @@ Exit codes:
   4  the token was refused, or may not do this
   5  `--wait`: it did not happen in time";
 
+/// The same on one line, at the end of the help of each command.
+pub const EXIT_CODES_SHORT: &str =
+    "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 unreachable, 4 refused, 5 `--wait` ran out.";
+
 /// Why a command was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -69,6 +73,13 @@ impl Failure {
         self
     }
 
+    /// The same, where nobody knew better.
+    #[must_use]
+    pub fn or_hint(mut self, hint: &str) -> Self {
+        self.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
     /// As `--json` prints it.
     pub fn to_json(&self) -> serde_json::Value {
         let mut error = json!({ "code": self.code, "message": self.message });
@@ -93,7 +104,20 @@ impl From<ApiError> for Failure {
         };
         let code = serde_json::to_value(error.code).ok().and_then(|value| value.as_str().map(Into::into));
         let code = code.unwrap_or_else(|| "unknown".into());
-        Self { exit, code, message: error.message, hint: error.hint }
+        let hint = way_out(error.code).map(ToOwned::to_owned).or(error.hint);
+        Self { exit, code, message: error.message, hint }
+    }
+}
+
+/// The way out in the words of the command line, where the server's speaks of routes.
+fn way_out(code: Code) -> Option<&'static str> {
+    match code {
+        Code::UnknownTopic => Some("`tocsin topic list` shows the topics, `tocsin topic add NAME` adds one"),
+        Code::UnknownUser => Some("`tocsin user list` shows the people, `tocsin user add NAME` adds one"),
+        Code::Unauthorised => Some(
+            "an admin makes a token with `tocsin token add`; name its file with --token-file, or set TOCSIN_TOKEN",
+        ),
+        _ => None,
     }
 }
 
@@ -149,10 +173,9 @@ mod tests {
 
     #[test]
     fn the_json_form_has_code_sentence_and_way_out() {
-        let json = api(Code::UnknownTopic).to_json();
-        assert_eq!(
-            json,
-            json!({"error": {"code": "unknown_topic", "message": "no", "hint": "do"}, "exit": 1})
-        );
+        let json = api(Code::NotFound).to_json();
+        assert_eq!(json, json!({"error": {"code": "not_found", "message": "no", "hint": "do"}, "exit": 1}));
+        assert!(api(Code::UnknownTopic).hint.unwrap().contains("tocsin topic add"));
+        assert_eq!(api(Code::NotFound).or_hint("else").hint.unwrap(), "do");
     }
 }

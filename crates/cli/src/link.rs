@@ -108,7 +108,10 @@ pub fn endpoint(server: &Server) -> Result<Option<Endpoint>, Failure> {
 
 fn read_token(file: &Path) -> Result<String, Failure> {
     let cannot = |error: std::io::Error| Failure::usage(format!("cannot read {}: {error}", file.display()));
-    let meta = fs::metadata(file).map_err(cannot)?;
+    let meta = fs::metadata(file).map_err(|error| {
+        cannot(error)
+            .hint(format!("an admin makes one: `(umask 077; tocsin token add > {})`", file.display()))
+    })?;
     #[cfg(unix)]
     if std::os::unix::fs::MetadataExt::mode(&meta) & 0o077 != 0 {
         return Err(Failure::usage(format!("others may read the token in {}", file.display())).hint(

@@ -15,7 +15,7 @@ mod verb;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::FromArgMatches as _;
 
 use crate::{
     args::{Cli, Command},
@@ -24,7 +24,7 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&args::command().get_matches()).unwrap_or_else(|error| error.exit());
     let json = cli.global.json;
     // One TLS provider for the whole process, before anything can ask for one.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -40,7 +40,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         if is_desktop() {
             return verb::tray::run(&cli.global);
         }
-        let _ = Cli::command().print_help();
+        let _ = args::command().print_help();
         return Ok(Exit::Usage);
     };
     match command {

@@ -33,7 +33,7 @@ impl Anna {
     fn new(home: &Home, server: &Server) -> Self {
         home.run(&["user", "add", "anna"]).ok();
         home.run(&["topic", "add", "ops", "--member", "anna"]).ok();
-        let made = home.json(&["token", "create", "script", "--user", "anna"]);
+        let made = home.json(&["token", "add", "script", "--user", "anna"]);
         let token = made["secret"].as_str().unwrap().to_owned();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         // Another test of this process may have been first.

@@ -97,7 +97,7 @@ fn a_server_elsewhere_with_a_token_in_a_file() {
     let home = Home::new();
     let server = home.serve(&[]);
     team(&home);
-    let made = home.json(&["token", "create", "script", "--sender", "--topic", "ops"]);
+    let made = home.json(&["token", "add", "script", "--sender", "--topic", "ops"]);
     let token = home.dir.path().join("token");
     private_file(&token, made["secret"].as_str().unwrap());
     let away = Home::new();
@@ -149,7 +149,7 @@ fn no_secret_reaches_the_log() {
     let home = Home::new();
     let server = home.serve(&["--log", "trace"]);
     team(&home);
-    let made = home.json(&["token", "create", "canary"]);
+    let made = home.json(&["token", "add", "canary"]);
     let secret = made["secret"].as_str().unwrap();
     let token = home.dir.path().join("token");
     private_file(&token, secret);
@@ -242,6 +242,8 @@ fn a_port_in_use_names_it() {
     let refused = home.run(&["serve", "--listen", &address, "--json"]).code(1);
     assert_eq!(refused.json()["error"]["code"], "port_in_use");
     assert!(refused.err.contains(&address) && refused.err.contains("--listen"), "{}", refused.err);
+    let who = format!("(process {})", std::process::id());
+    assert!(refused.err.contains(&who), "it names the process: {}", refused.err);
     assert!(!home.data().join("tocsin.db").exists(), "nothing was opened before");
 }
 

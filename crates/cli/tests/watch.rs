@@ -23,7 +23,7 @@ impl Anna {
         home.run(&["user", "add", "anna"]).ok();
         home.run(&["topic", "add", "ops", "--member", "anna"]).ok();
         home.run(&["topic", "add", "other", "--member", "anna"]).ok();
-        let made = home.json(&["token", "create", "watch", "--user", "anna"]);
+        let made = home.json(&["token", "add", "watch", "--user", "anna"]);
         let token = home.dir.path().join("anna.token");
         private_file(&token, made["secret"].as_str().unwrap());
         Self { origin: server.origin(), token: token.to_str().unwrap().to_owned() }
@@ -162,4 +162,56 @@ fn two_watches_of_one_name_do_not_meet() {
     assert!(second.err.contains("--device"), "{}", second.err);
     first.kill().unwrap();
     first.wait().unwrap();
+}
+
+#[test]
+fn one_transport_alone_can_be_asked_for() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let anna = Anna::new(&home, &server);
+    for (flag, name) in [("ws", "WebSocket"), ("sse", "SSE"), ("poll", "poll"), ("auto", "WebSocket")] {
+        // One for each: a device of somebody who has it already is not owed it.
+        home.run(&["send", "ops", "hello"]).ok();
+        let device = format!("by-{flag}");
+        let done = home.run(&anna.watch(&["--count", "1", "--device", &device, "--transport", flag])).ok();
+        assert!(done.out.contains("hello") && done.err.contains(name), "{flag}: {}{}", done.out, done.err);
+    }
+    home.run(&anna.watch(&["--transport", "pigeon"])).code(2);
+}
+
+#[test]
+fn lists_that_are_empty_and_things_that_fail_tell_the_next_step() {
+    let home = Home::new();
+    let _server = home.serve(&[]);
+    for (args, next) in [
+        (&["topic", "list"][..], "tocsin topic add"),
+        (&["token", "list"], "tocsin token add"),
+        (&["device"], "tocsin invite"),
+    ] {
+        let done = home.run(args).ok();
+        assert!(done.err.contains(next), "{args:?}: {}", done.err);
+    }
+    for (args, code, next) in [
+        (&["send", "nowhere", "x"][..], 1, "tocsin topic add"),
+        (&["user", "remove", "nobody"], 1, "tocsin user list"),
+        (&["user", "add", "root"], 1, "tocsin user change"),
+        (&["user", "change", "root"], 2, "--role"),
+        (&["topic", "change", "ops"], 2, "--description"),
+        (&["token", "revoke", "999"], 1, "tocsin token list"),
+        (&["receipt", "aaaaaaaaaaaa"], 1, "tocsin send"),
+        (&["pause"], 1, "tocsin tray"),
+        (&["join", "tocsin:x"], 1, "--save-token"),
+        (&["backup", "/nonexistent/x"], 1, "mkdir"),
+        (&["restore", "/nonexistent"], 1, "tocsin quit"),
+        (&["status", "--server", "https://127.0.0.1:1"], 2, "--token-file"),
+        (
+            &["status", "--server", "https://127.0.0.1:1", "--token-file", "/nonexistent"],
+            2,
+            "tocsin token add",
+        ),
+    ] {
+        let done = home.run(args).code(code);
+        assert!(done.err.contains(next), "{args:?}: {}", done.err);
+        assert!(!done.err.contains("/v1/"), "no routes where there are commands: {}", done.err);
+    }
 }

@@ -10,9 +10,14 @@ use super::parse;
 #[derive(Debug, Subcommand)]
 pub enum User {
     /// List people.
+    #[command(
+        alias = "ls",
+        after_long_help = "Examples:\n  tocsin user list\n  tocsin user list --json | jq -r '.[].name'"
+    )]
     List,
     /// Add a person.
     #[command(
+        alias = "create",
         after_long_help = "Examples:\n  tocsin user add anna --display-name \"Anna Li\"\n  tocsin user add root --role admin"
     )]
     Add {
@@ -26,8 +31,11 @@ pub enum User {
         role: Role,
     },
     /// Change a person's display name or role.
+    #[command(
+        after_long_help = "Examples:\n  tocsin user change anna --role admin\n  tocsin user change anna --display-name \"Anna Li\""
+    )]
     Change {
-        /// Whom.
+        /// The person, as listed by `tocsin user list`.
         name: String,
         /// A new display name.
         #[arg(long, value_name = "NAME")]
@@ -37,8 +45,9 @@ pub enum User {
         role: Option<Role>,
     },
     /// Remove a person with their tokens and devices; what they are still owed is withdrawn.
+    #[command(alias = "rm", after_long_help = "Examples:\n  tocsin user remove anna")]
     Remove {
-        /// Whom.
+        /// The person, as listed by `tocsin user list`.
         name: String,
     },
 }
@@ -65,9 +74,14 @@ impl From<Role> for tocsin_protocol::Role {
 #[derive(Debug, Subcommand)]
 pub enum Topic {
     /// List topics.
+    #[command(
+        alias = "ls",
+        after_long_help = "Examples:\n  tocsin topic list\n  tocsin topic list --json | jq -r '.[].name'"
+    )]
     List,
     /// Add a topic.
     #[command(
+        alias = "create",
         after_long_help = "Examples:\n  tocsin topic add ops --description \"Servers\" --member anna --member bo"
     )]
     Add {
@@ -84,8 +98,11 @@ pub enum Topic {
         members: Vec<String>,
     },
     /// Change a topic.
+    #[command(
+        after_long_help = "Examples:\n  tocsin topic change ops --description \"Servers\"\n  tocsin topic change audit --retention-days 365"
+    )]
     Change {
-        /// Which.
+        /// The topic, as listed by `tocsin topic list`.
         name: String,
         /// A new description.
         #[arg(long)]
@@ -95,28 +112,32 @@ pub enum Topic {
         retention_days: Option<u32>,
     },
     /// Remove a topic; its messages stay until they are pruned.
+    #[command(alias = "rm", after_long_help = "Examples:\n  tocsin topic remove ops")]
     Remove {
-        /// Which.
+        /// The topic, as listed by `tocsin topic list`.
         name: String,
     },
     /// List the members of a topic.
+    #[command(after_long_help = "Examples:\n  tocsin topic members ops")]
     Members {
-        /// Which.
+        /// The topic, as listed by `tocsin topic list`.
         name: String,
     },
     /// Make people members, from the next message on.
+    #[command(after_long_help = "Examples:\n  tocsin topic add-member ops anna bo")]
     AddMember {
         /// The topic.
         name: String,
-        /// Whom.
+        /// People, as listed by `tocsin user list`.
         #[arg(required = true, value_name = "USER")]
         users: Vec<String>,
     },
     /// End memberships; what these people are still owed is withdrawn.
+    #[command(alias = "rm-member", after_long_help = "Examples:\n  tocsin topic remove-member ops bo")]
     RemoveMember {
         /// The topic.
         name: String,
-        /// Whom.
+        /// People, as listed by `tocsin user list`.
         #[arg(required = true, value_name = "USER")]
         users: Vec<String>,
     },
@@ -126,16 +147,20 @@ pub enum Topic {
 #[derive(Debug, Subcommand)]
 pub enum Token {
     /// List tokens: never their secrets, which nobody keeps.
+    #[command(
+        alias = "ls",
+        after_long_help = "Examples:\n  tocsin token list\n  tocsin token list --json | jq '.[] | select(.last_used_at == null)'"
+    )]
     List,
     /// Make a token and print its secret, once.
     #[command(
-        visible_alias = "add",
+        alias = "create",
         after_long_help = "\
 Examples:
-  tocsin token create backup-script --sender --topic ops > /etc/backup/token
-  tocsin token create laptop --user anna --expires 90d"
+  tocsin token add backup-script --sender --topic ops > /etc/backup/token
+  tocsin token add laptop --user anna --expires 90d"
     )]
-    Create {
+    Add {
         /// What it is for.
         #[arg(default_value = "command line")]
         name: String,
@@ -153,15 +178,28 @@ Examples:
         expires: Option<Duration>,
     },
     /// Revoke a token at once; its open streams are closed.
+    #[command(alias = "remove", after_long_help = "Examples:\n  tocsin token revoke 7")]
     Revoke {
-        /// As listed.
+        /// As listed by `tocsin token list`.
         id: String,
     },
 }
 
 /// Devices.
 #[derive(Debug, Args)]
-pub struct Devices {}
+pub struct Devices {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub verb: Option<DevicesVerb>,
+}
+
+/// There is one thing to do with devices: they come and go by themselves.
+#[derive(Debug, Subcommand)]
+pub enum DevicesVerb {
+    /// List them, which is also done without this word.
+    #[command(alias = "ls", after_long_help = "Examples:\n  tocsin device list")]
+    List,
+}
 
 /// An invite.
 #[derive(Debug, Args)]

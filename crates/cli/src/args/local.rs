@@ -59,6 +59,13 @@ pub struct Restore {
 
 /// The log.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+The log of what runs; if nothing runs, the one that was written last. Secrets are never in it.
+
+Examples:
+  tocsin logs
+  tocsin logs -f
+  tocsin logs -n 1000 | grep WARN")]
 pub struct Logs {
     /// Go on printing what is added.
     #[arg(long, short)]
@@ -72,7 +79,11 @@ pub struct Logs {
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Removes the databases (also those of a server hosted here, with all its messages and people), the settings, the \
-logs, the items in the keyring and the start at login. A running Tocsin is asked to end first.")]
+logs, the items in the keyring and the start at login. A running Tocsin is asked to end first.
+
+Examples:
+  tocsin backup last.db && tocsin reset
+  tocsin reset --yes --data-dir /tmp/try")]
 pub struct Reset {
     /// Do not ask.
     #[arg(long, short)]
@@ -81,6 +92,13 @@ pub struct Reset {
 
 /// No notifications for a while.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Messages go on arriving in the inbox and count as received. Critical ones (priority 5) are still shown, unless that was \
+switched off in the settings.
+
+Examples:
+  tocsin pause
+  tocsin pause 15m")]
 pub struct Pause {
     /// How long, for example 15m or 1h.
     #[arg(value_name = "DURATION", default_value = "1h", value_parser = parse::duration)]

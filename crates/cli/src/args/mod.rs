@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::exit::EXIT_CODES;
+use crate::exit::{EXIT_CODES, EXIT_CODES_SHORT};
 
 pub mod admin;
 pub mod local;
@@ -33,6 +33,20 @@ pub struct Cli {
     /// What to do; without it the tray is started on a desktop.
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+/// The command line as it is shown: the help of each command ends with the exit codes, and says which variables are read
+/// but not what is in them.
+pub fn command() -> clap::Command {
+    finished(Cli::command().mut_args(|arg| arg.hide_env_values(true)))
+}
+
+fn finished(command: clap::Command) -> clap::Command {
+    command.mut_subcommands(|sub| {
+        let sub = finished(sub.mut_args(|arg| arg.hide_env_values(true)));
+        let examples = sub.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+        sub.after_long_help(format!("{examples}\n\n{EXIT_CODES_SHORT}"))
+    })
 }
 
 fn after_help() -> String {
@@ -67,7 +81,14 @@ pub struct Global {
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
     /// What is logged: error, warn, info, debug, trace, or per part such as `info,tocsin_server=debug`.
-    #[arg(long, global = true, env = "TOCSIN_LOG", value_name = "FILTER", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        env = "TOCSIN_LOG",
+        value_name = "FILTER",
+        hide_short_help = true,
+        help_heading = "Global options"
+    )]
     pub log: Option<String>,
     /// Which server.
     #[command(flatten)]
@@ -92,6 +113,7 @@ pub struct Server {
         global = true,
         env = "TOCSIN_TOKEN_FILE",
         value_name = "FILE",
+        hide_short_help = true,
         help_heading = "Global options"
     )]
     pub token_file: Option<PathBuf>,
@@ -103,6 +125,7 @@ pub struct Server {
         value_name = "FINGERPRINT",
         // One fingerprint in 64 begins with a hyphen.
         allow_hyphen_values = true,
+        hide_short_help = true,
         help_heading = "Global options"
     )]
     pub ca: Option<String>,
@@ -112,10 +135,24 @@ pub struct Server {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run in the tray: host or join a server, show messages as notifications.
+    #[command(after_long_help = "\
+It goes on until Quit in the tray's menu or `tocsin quit`; a second start finds the first and ends with 0. Without a \
+tray on the desktop it runs all the same.
+
+Examples:
+  tocsin tray
+  tocsin tray & tocsin status")]
     Tray,
     #[command(about = "Run a server without a desktop")]
     Serve(Box<serve::Serve>),
     /// Show the configuration that `serve` would use, or what is wrong with it.
+    #[command(after_long_help = "\
+Takes the flags, variables and file of `serve`, opens nothing, and prints a file that says the same.
+
+Examples:
+  tocsin check-config
+  tocsin check-config --config /etc/tocsin/serve.toml
+  tocsin check-config --listen 0.0.0.0:8723 --tls > serve.toml")]
     CheckConfig(Box<serve::Serve>),
     #[command(about = "Send a message")]
     Send(Box<send::Send>),
@@ -124,23 +161,58 @@ pub enum Command {
     #[command(about = "Print messages as they come, or run a command for each")]
     Watch(Box<watch::Watch>),
     /// Show how things stand: connection, address of the page, log file, problems and their remedies.
+    #[command(after_long_help = "\
+Ends with 3 when nothing runs. With --server: the server's name, who the token is, how much is unread.
+
+Examples:
+  tocsin status
+  tocsin status --json | jq -r '.problems[].code'
+  tocsin status --server https://10.0.0.5:8723 --token-file ~/.tocsin-token")]
     Status,
     /// List, add, change and remove people.
+    #[command(after_long_help = "\
+Examples:
+  tocsin user list
+  tocsin user add anna --display-name \"Anna Li\"
+  tocsin user change anna --role admin
+  tocsin user remove anna")]
     #[command(subcommand)]
     User(admin::User),
     /// List, add, change and remove topics and their members.
+    #[command(after_long_help = "\
+Examples:
+  tocsin topic list
+  tocsin topic add ops --description \"Servers\" --member anna,bo
+  tocsin topic add-member ops cy
+  tocsin topic remove ops")]
     #[command(subcommand)]
     Topic(admin::Topic),
-    /// List, create and revoke tokens.
+    /// List, add and revoke tokens.
+    #[command(after_long_help = "\
+Examples:
+  tocsin token list
+  tocsin token add backup-script --sender --topic ops
+  tocsin token add laptop --user anna --expires 90d
+  tocsin token revoke 7")]
     #[command(subcommand)]
     Token(admin::Token),
     /// List the devices that messages reach.
+    #[command(after_long_help = "\
+Examples:
+  tocsin device
+  tocsin device list --json | jq -r '.[] | select(.online).name'")]
     Device(admin::Devices),
     /// Make an invite: one line that lets another computer join.
     Invite(admin::Invite),
     /// Join a server with an invite.
     Join(local::Join),
     /// Print a one-time address that opens the page in a browser.
+    #[command(after_long_help = "\
+Whoever opens it first, within five minutes, is signed in as you.
+
+Examples:
+  tocsin login
+  xdg-open \"$(tocsin login)\"")]
     Login,
     /// Copy the server's data to a file while it runs.
     Backup(local::Backup),
@@ -153,7 +225,65 @@ pub enum Command {
     /// No notifications for a while.
     Pause(local::Pause),
     /// Notifications again.
+    #[command(after_long_help = "Examples:\n  tocsin resume")]
     Resume,
     /// Let the running Tocsin finish its work and end.
+    #[command(after_long_help = "\
+Comes back when the data is free: requests have ended, streams were told to come back later.
+
+Examples:
+  tocsin quit
+  tocsin quit; tocsin restore /var/backups/tocsin-2026-11-22.db")]
     Quit,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn each(command: &clap::Command, path: &str, look: &mut impl FnMut(&str, &clap::Command)) {
+        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+            let path = format!("{path} {}", sub.get_name());
+            look(&path, sub);
+            each(sub, &path, look);
+        }
+    }
+
+    #[test]
+    fn every_command_shows_examples_that_parse_to_it_and_the_exit_codes() {
+        let mut seen = 0;
+        each(&command(), "tocsin", &mut |path, command| {
+            let help = command.clone().render_long_help().to_string();
+            let (_, examples) = help.split_once("Examples:").unwrap_or_else(|| panic!("{path}: {help}"));
+            assert!(examples.lines().any(|line| line.contains(path)), "{path} is not in its examples");
+            assert!(help.contains("Exit codes:"), "{path}");
+            seen += 1;
+        });
+        assert!(seen > 30, "{seen}");
+    }
+
+    #[test]
+    fn one_verb_makes_things_and_the_usual_others_are_understood() {
+        for words in [
+            &["token", "add", "x"][..],
+            &["token", "create", "x"],
+            &["topic", "create", "x"],
+            &["user", "create", "x"],
+            &["token", "remove", "7"],
+            &["user", "rm", "x"],
+            &["user", "ls"],
+            &["device", "list"],
+            &["device"],
+        ] {
+            let parsed = command().try_get_matches_from(["tocsin"].iter().chain(words));
+            assert!(parsed.is_ok(), "{words:?}");
+        }
+        let shown = command().render_long_help().to_string();
+        assert!(!shown.contains("create"), "{shown}");
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        command().debug_assert();
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-use tocsin_protocol::Priority;
+use clap::{Args, ValueEnum};
+use tocsin_protocol::{Priority, control::Transport};
 
 use super::parse;
 
@@ -22,6 +22,7 @@ Examples:
   tocsin watch
   tocsin watch --json | jq -r '.title'
   tocsin watch --topic ops --min-priority 4 --exec ./page-me.sh
+  tocsin watch --transport sse --count 1
   tocsin watch --exec sh --exec-arg -c --exec-arg 'logger \"$TOCSIN_TITLE\"'")]
 pub struct Watch {
     /// Only messages of these topics.
@@ -42,7 +43,36 @@ pub struct Watch {
     /// Argument of that program; may be given several times.
     #[arg(long, value_name = "ARG", requires = "exec", allow_hyphen_values = true)]
     pub exec_arg: Vec<String>,
+    /// How messages come. By itself it takes the best that works; another one shows whether a proxy lets that through.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub transport: Way,
     /// End after this many messages.
     #[arg(long, value_name = "N")]
     pub count: Option<u64>,
+}
+
+/// How messages come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Way {
+    /// WebSocket, or else Server-Sent Events, or else polling; and back up again.
+    Auto,
+    /// WebSocket alone.
+    #[value(alias = "websocket")]
+    Ws,
+    /// Server-Sent Events alone.
+    Sse,
+    /// Polling alone.
+    Poll,
+}
+
+impl Way {
+    /// The only transport, if one was named.
+    pub fn only(self) -> Option<Transport> {
+        match self {
+            Self::Auto => None,
+            Self::Ws => Some(Transport::Websocket),
+            Self::Sse => Some(Transport::Sse),
+            Self::Poll => Some(Transport::Poll),
+        }
+    }
 }

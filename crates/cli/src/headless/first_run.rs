@@ -1,7 +1,7 @@
 //! The first start: somebody must be an admin, and must get in.
 //!
 //! Their token is shown to a terminal only. A pipe may end in a log that many read; whoever cannot see the terminal can
-//! open the control socket as the same user and make one with `tocsin token create`.
+//! open the control socket as the same user and make one with `tocsin token add`.
 
 use std::io::IsTerminal as _;
 
@@ -41,7 +41,7 @@ pub async fn admin(store: &dyn Store, asked: Option<&str>) -> Result<String, Fai
         note(&format!("tocsin: made the admin {name}; this token is shown only now:"));
         print_line(secret.expose())?;
     } else {
-        note(&format!("tocsin: made the admin {name}; for a token run: tocsin token create --user {name}"));
+        note(&format!("tocsin: made the admin {name}; for a token run: tocsin token add --user {name}"));
     }
     Ok(name)
 }

@@ -6,6 +6,7 @@
 
 mod control;
 mod first_run;
+mod owner;
 mod ready;
 mod signals;
 mod tls;
@@ -118,6 +119,7 @@ fn announce(settings: &Settings, serve: &Serve, addresses: &[SocketAddr], page: 
     }
     note(&format!("tocsin: listening on {}", ready::origins(settings, addresses).join(", ")));
     note(&format!("tocsin: log in {}", log_file(settings).display()));
+    note("tocsin: `tocsin login` prints an address that opens the page; Ctrl-C ends the server");
     Ok(())
 }
 
@@ -125,10 +127,7 @@ fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
     use std::io::ErrorKind;
     let one = |address: &SocketAddr| {
         listen::bind(*address).map_err(|error| match error.kind() {
-            ErrorKind::AddrInUse => {
-                Failure::new(Exit::Failed, "port_in_use", format!("{address} is in use by another program"))
-                    .hint("end that program (`ss -ltnp` shows it), or choose another address with --listen")
-            }
+            ErrorKind::AddrInUse => in_use(*address),
             ErrorKind::PermissionDenied => {
                 Failure::new(Exit::Failed, "port_denied", format!("this user may not listen on {address}"))
                     .hint("choose a port from 1024 on")
@@ -143,6 +142,27 @@ fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
         })
     };
     addresses.iter().map(one).collect()
+}
+
+fn in_use(address: SocketAddr) -> Failure {
+    let port = address.port();
+    let free = SocketAddr::new(address.ip(), port.checked_add(1).unwrap_or(0));
+    let other = format!("choose another port, for example --listen {free}");
+    let (who, remedy) = match owner::of(port) {
+        Some(owner) if owner.pid == std::process::id() => (
+            "another address of this server".to_owned(),
+            "leave out the address that includes the other".to_owned(),
+        ),
+        Some(owner) => (
+            format!("{} (process {})", owner.name, owner.pid),
+            format!("end it (`kill {}`), or {other}", owner.pid),
+        ),
+        None => (
+            "another program".to_owned(),
+            format!("find it with `sudo ss -ltnp sport = :{port}` and end it, or {other}"),
+        ),
+    };
+    Failure::new(Exit::Failed, "port_in_use", format!("{address} is in use by {who}")).hint(remedy)
 }
 
 async fn open(settings: &Settings, new_epoch: bool) -> Result<Arc<dyn Store>, Failure> {

@@ -1,6 +1,9 @@
 //! A copy of the server's data, while it runs: taken by SQLite from outside, so that the server does not notice.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::json;
 
@@ -11,6 +14,8 @@ use crate::{
     output::progress,
 };
 
+/// The file that is copied.
+const DATABASE: &str = "tocsin.db";
 /// How often the progress is drawn.
 const DRAW: Duration = Duration::from_millis(200);
 
@@ -18,14 +23,13 @@ pub(super) async fn run(context: &Context, args: Backup) -> Result<Exit, Failure
     if context.server.url.is_some() {
         return Err(Failure::usage("a backup is taken on the computer where the data is"));
     }
-    if args.force && args.file.exists() {
-        std::fs::remove_file(&args.file)
-            .map_err(|error| Failure::failed(format!("cannot replace {}: {error}", args.file.display())))?;
-    }
-    let file = args.file.clone();
+    possible(context, &args)?;
+    // What stands there goes when the new copy is whole, not before.
+    let file = if args.force { beside(&args.file) } else { args.file.clone() };
+    let copy_to = file.clone();
     let data = context.paths.data.clone();
-    let mut copy = tokio::task::spawn_blocking(move || tocsin_store::sqlite::backup_from(&data, &file));
-    let whole = size(&context.paths.data.join("tocsin.db"));
+    let mut copy = tokio::task::spawn_blocking(move || tocsin_store::sqlite::backup_from(&data, &copy_to));
+    let whole = size(&context.paths.data.join(DATABASE));
     loop {
         tokio::select! {
             done = &mut copy => {
@@ -33,10 +37,14 @@ pub(super) async fn run(context: &Context, args: Backup) -> Result<Exit, Failure
                 break;
             }
             () = tokio::time::sleep(DRAW) => {
-                let percent = (size(&args.file) * 100).checked_div(whole).unwrap_or(0).min(99);
+                let percent = (size(&file) * 100).checked_div(whole).unwrap_or(0).min(99);
                 progress(&context.say("backup_progress", &[("percent", &percent.to_string())]), false);
             }
         }
+    }
+    if file != args.file {
+        std::fs::rename(&file, &args.file)
+            .map_err(|error| Failure::failed(format!("cannot replace {}: {error}", args.file.display())))?;
     }
     let bytes = size(&args.file);
     progress(&context.say("backup_progress", &[("percent", "100")]), true);
@@ -44,6 +52,41 @@ pub(super) async fn run(context: &Context, args: Backup) -> Result<Exit, Failure
     let text = context.say("backup_done", &[("file", &path), ("kib", &bytes.div_ceil(1024).to_string())]);
     context.out.show(&json!({ "file": args.file, "bytes": bytes }), || text)?;
     Ok(Exit::Ok)
+}
+
+/// What would go wrong is said in the words of the command, before anything is written.
+fn possible(context: &Context, args: &Backup) -> Result<(), Failure> {
+    let file = args.file.display();
+    if args.file.is_dir() {
+        return Err(Failure::usage(format!("{file} is a directory")).hint("name the file to make"));
+    }
+    if args.file.exists() && !args.force {
+        return Err(Failure::new(Exit::Failed, "conflict", format!("{file} exists already"))
+            .hint("choose another name, or replace it with --force"));
+    }
+    let directory = args.file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
+        return Err(Failure::failed(format!("there is no directory {}", directory.display()))
+            .hint(format!("make it first: `mkdir -p {}`", directory.display())));
+    }
+    if !context.paths.data.join(DATABASE).exists() {
+        let data = context.paths.data.display();
+        return Err(Failure::failed(format!(
+            "there is nothing to back up: no server has stored anything in {data}"
+        ))
+        .hint("name the data directory of the server with --data-dir"));
+    }
+    if args.force {
+        // Of a copy that was killed.
+        let _ = std::fs::remove_file(beside(&args.file));
+    }
+    Ok(())
+}
+
+fn beside(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
 }
 
 fn size(file: &Path) -> u64 {

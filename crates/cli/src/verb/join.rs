@@ -5,8 +5,8 @@ use std::{fs::OpenOptions, io::Write as _, path::Path};
 
 use http::Method;
 use serde_json::{Value, json};
-use tocsin_control::{Client, Request};
-use tocsin_protocol::control::{JoinRequest, ResidentKind};
+use tocsin_control::Request;
+use tocsin_protocol::control::JoinRequest;
 
 use crate::{
     args::local::Join,
@@ -21,15 +21,9 @@ pub(super) async fn run(context: &Context, args: Join) -> Result<Exit, Failure> 
     if let Some(file) = &args.save_token {
         return to_file(context, &invite, args.device.as_deref(), args.user.as_deref(), file).await;
     }
-    let client = Client::resident(&context.paths);
-    let hello = client.hello().await.map_err(|error| {
-        Failure::from(error)
-            .hint("start `tocsin tray` first, or keep the token in a file with --save-token FILE")
+    let client = super::resident(context, "hosts and does not join").await.map_err(|failure| {
+        failure.hint("start `tocsin tray` first, or keep the token in a file with --save-token FILE")
     })?;
-    if hello.kind != ResidentKind::Tray {
-        return Err(Failure::failed("a headless server runs here; it hosts and does not join")
-            .hint("use --save-token FILE, or another --data-dir"));
-    }
     let request = JoinRequest { invite, user: args.user, device: args.device };
     let answer = client.send(Request::new(Method::POST, "/native/join").json(&request)?).await?;
     answer.check()?;

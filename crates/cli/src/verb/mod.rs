@@ -21,11 +21,32 @@ pub mod tray;
 mod user;
 mod watch;
 
+use tocsin_control::Client;
+use tocsin_protocol::control::ResidentKind;
+
 use crate::{
     args::Command,
     context::Context,
     exit::{Exit, Failure},
 };
+
+/// The resident, for what only a desktop has. `why_not` ends the sentence that begins "a headless server runs here; it".
+async fn resident(context: &Context, why_not: &str) -> Result<Client, Failure> {
+    let client = Client::resident(&context.paths);
+    match client.hello().await {
+        Ok(hello) if hello.kind == ResidentKind::Tray => Ok(client),
+        Err(error) if !error.is_not_running() => Err(error.into()),
+        other => {
+            let headless = other.is_ok() || Client::server(&context.paths).hello().await.is_ok();
+            if headless {
+                return Err(Failure::failed(format!("a headless server runs here; it {why_not}"))
+                    .hint("only a desktop does: `tocsin tray`"));
+            }
+            let socket = context.paths.control_socket();
+            Err(Failure::from(tocsin_control::Error::NotRunning(socket)).hint("start it with `tocsin tray`"))
+        }
+    }
+}
 
 /// Runs a short command.
 pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
@@ -37,7 +58,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::User(args) => user::run(context, args).await,
         Command::Topic(args) => topic::run(context, args).await,
         Command::Token(args) => token::run(context, args).await,
-        Command::Device(_) => device::run(context).await,
+        Command::Device(args) => device::run(context, &args).await,
         Command::Invite(args) => invite::run(context, args).await,
         Command::Join(args) => join::run(context, args).await,
         Command::Login => login::run(context).await,

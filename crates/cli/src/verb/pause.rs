@@ -1,7 +1,7 @@
 //! Notifications stop for a while; messages still arrive.
 
 use http::Method;
-use tocsin_control::{Client, Request};
+use tocsin_control::Request;
 use tocsin_protocol::{Millis, control::Pause};
 
 use crate::{
@@ -28,5 +28,6 @@ pub(super) async fn resume(context: &Context) -> Result<Exit, Failure> {
 
 async fn tell(context: &Context, pause: Pause) -> Result<(), Failure> {
     let request = Request::new(Method::POST, "/native/pause").json(&pause)?;
-    Client::resident(&context.paths).send(request).await?.check().map_err(Into::into)
+    let resident = super::resident(context, "shows no notifications").await?;
+    resident.send(request).await?.check().map_err(Into::into)
 }

@@ -31,7 +31,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
 }
 
 async fn fetch(context: &Context, id: MessageId) -> Result<Receipt, Failure> {
-    context.link().await?.get(&format!("/v1/messages/{id}/receipt")).await
+    let link = context.link().await?;
+    let receipt = link.get(&format!("/v1/messages/{id}/receipt")).await;
+    receipt.map_err(|failure: Failure| failure.or_hint("`tocsin send` prints the id of what it sent"))
 }
 
 /// Looks again and again until everybody (or somebody) is as far as asked, nobody can be any more, or time is over.

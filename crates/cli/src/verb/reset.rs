@@ -35,12 +35,13 @@ pub(super) async fn run(context: &Context, args: &Reset) -> Result<Exit, Failure
         note(&context.say("ended", &[]));
     }
     let mut done = Done::default();
-    if paths.data.exists() {
+    let database = paths.data.join("tocsin.db");
+    if database.exists() {
         // Takes the lock first: a server that does not answer on its socket is noticed.
         let data = paths.data.clone();
         let reset = tokio::task::spawn_blocking(move || tocsin_store::sqlite::reset(&data)).await;
         reset.map_err(|error| Failure::failed(error.to_string()))??;
-        done.removed.push(paths.data.join("tocsin.db").display().to_string());
+        done.removed.push(database.display().to_string());
     }
     // Reads the settings to know what is in the keyring, so it comes before the files.
     let outside = forget(paths).await;

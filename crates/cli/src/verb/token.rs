@@ -16,8 +16,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         Args::List => {
             let tokens: Vec<Token> = link.get("/v1/tokens").await?;
             table(context, &tokens)?;
+            context.say_if_none(&tokens, "none_tokens");
         }
-        Args::Create { name, sender, topics, user, expires } => {
+        Args::Add { name, sender, topics, user, expires } => {
             let kind = if sender { TokenKind::Sender } else { TokenKind::Client };
             let order = NewToken { kind, name, user, topics, expires_in: expires.map(|time| time.as_secs()) };
             let made: MadeToken = link.send(Method::POST, "/v1/tokens", &order).await?;
@@ -27,7 +28,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             context.out.show(&made, || made.secret.clone())?;
         }
         Args::Revoke { id } => {
-            link.tell(Method::DELETE, &format!("/v1/tokens/{}", name("token", &id)?)).await?;
+            link.tell(Method::DELETE, &format!("/v1/tokens/{}", name("token", &id)?))
+                .await
+                .map_err(|failure| failure.or_hint("`tocsin token list` shows the numbers"))?;
             let text = context.say("removed", &[("name", &id)]);
             context.out.show(&serde_json::json!({ "removed": id }), || text)?;
         }

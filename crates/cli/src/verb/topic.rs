@@ -18,13 +18,20 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         Args::List => list(context, &link).await?,
         Args::Add { name, description, retention_days, members } => {
             let new = NewTopic { name, description, retention_days, members };
-            let topic: Topic = link.send(Method::POST, "/v1/topics", &new).await?;
-            context.out.show(&topic, || topic.name.clone())?;
+            let topic: Topic = link.send(Method::POST, "/v1/topics", &new).await.map_err(|failure| {
+                failure.or_hint("`tocsin topic list` shows the topics; `tocsin topic change` changes them")
+            })?;
+            context.out.show(&topic, || members_now(context, "topic_added", &topic.name, topic.members))?;
         }
         Args::Change { name, description, retention_days } => {
+            if description.is_none() && retention_days.is_none() {
+                return Err(Failure::usage("there is nothing to change").hint(
+                    "give --description or --retention-days; members have add-member and remove-member",
+                ));
+            }
             let change = TopicChange { description, retention_days };
             let topic: Topic = link.send(Method::PATCH, &path(&name)?, &change).await?;
-            context.out.show(&topic, || topic.name.clone())?;
+            context.out.show(&topic, || context.say("changed", &[("name", &topic.name)]))?;
         }
         Args::Remove { name } => {
             link.tell(Method::DELETE, &path(&name)?).await?;
@@ -49,12 +56,16 @@ async fn list(context: &Context, link: &Link) -> Result<(), Failure> {
     context.out.table(&topics, &["TOPIC", "MEMBERS", "KEPT", "DESCRIPTION"], |topic| {
         let kept = topic.retention_days.map(|days| format!("{days}d")).unwrap_or_default();
         vec![topic.name.clone(), topic.members.to_string(), kept, one_line(&topic.description)]
-    })
+    })?;
+    context.say_if_none(&topics, "none_topics");
+    Ok(())
 }
 
 async fn members(context: &Context, link: &Link, topic: &str) -> Result<(), Failure> {
     let users: Vec<User> = link.get(&format!("{}/members", path(topic)?)).await?;
-    super::user::table(context, &users)
+    super::user::table(context, &users)?;
+    context.say_if_none(&users, "none_members");
+    Ok(())
 }
 
 /// One call for each person: those before a mistake stay done, and repeating the command is harmless.
@@ -72,5 +83,10 @@ async fn membership(
     if context.out.json {
         return members(context, link, topic).await;
     }
-    Ok(())
+    let users: Vec<User> = link.get(&format!("{}/members", path(topic)?)).await?;
+    crate::output::print_line(&members_now(context, "members_now", topic, users.len() as u64))
+}
+
+fn members_now(context: &Context, key: &str, topic: &str, count: u64) -> String {
+    context.say(key, &[("name", topic), ("count", &count.to_string())])
 }

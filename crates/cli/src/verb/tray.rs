@@ -1,5 +1,7 @@
 //! Runs the desktop's resident.
 
+use std::io::IsTerminal as _;
+
 use tocsin_control::Paths;
 use tocsin_resident::Options;
 
@@ -15,6 +17,9 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
     let paths = Paths::resolve(global.data_dir.as_deref())?;
     // Before the log: a second start would share the file of the first.
     log::to_file(&paths.log_file(), global.log.as_deref())?;
+    if std::io::stderr().is_terminal() {
+        note(&format!("tocsin: in the tray until `tocsin quit`; log in {}", paths.log_file().display()));
+    }
     match tocsin_resident::run(Options::new(paths)) {
         Ok(()) => Ok(Exit::Ok),
         // What was asked for is so; the desktop's window starts one without knowing.

@@ -19,14 +19,21 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         }
         Args::Add { name: new, display_name, role } => {
             let new = NewUser { name: new, display_name, role: role.into() };
-            let user: User = link.send(Method::POST, "/v1/users", &new).await?;
-            context.out.show(&user, || user.name.clone())?;
+            let user: User = link.send(Method::POST, "/v1/users", &new).await.map_err(|failure| {
+                failure.or_hint("`tocsin user list` shows who there is; `tocsin user change` changes them")
+            })?;
+            context.out.show(&user, || context.say("added", &[("name", &user.name)]))?;
         }
         Args::Change { name: who, display_name, role } => {
+            if display_name.is_none() && role.is_none() {
+                return Err(
+                    Failure::usage("there is nothing to change").hint("give --display-name or --role")
+                );
+            }
             let change = UserChange { display_name, role: role.map(Into::into) };
             let path = format!("/v1/users/{}", name("user", &who)?);
             let user: User = link.send(Method::PATCH, &path, &change).await?;
-            context.out.show(&user, || user.name.clone())?;
+            context.out.show(&user, || context.say("changed", &[("name", &user.name)]))?;
         }
         Args::Remove { name: who } => {
             link.tell(Method::DELETE, &format!("/v1/users/{}", name("user", &who)?)).await?;

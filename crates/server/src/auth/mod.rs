@@ -75,7 +75,7 @@ impl Identity {
     pub fn user(&self) -> Result<(UserId, &str, Role), Failure> {
         let (id, name, role) = self.principal.user.as_ref().ok_or_else(|| {
             Failure::new(Code::Forbidden, "a sender token has no inbox and no rights besides publishing")
-                .hint("use a client token: `tocsin token create --user NAME`")
+                .hint("use a client token: `tocsin token add --user NAME`")
         })?;
         Ok((*id, name, *role))
     }
@@ -198,7 +198,7 @@ fn ticket(parts: &Parts) -> Option<&str> {
 
 fn refused(message: &str) -> Failure {
     Failure::new(Code::Unauthorised, message)
-        .hint("send `Authorization: Bearer tcs_…`; an administrator makes tokens with `tocsin token create`")
+        .hint("send `Authorization: Bearer tcs_…`; an administrator makes tokens with `tocsin token add`")
 }
 
 /// A credential was presented and is bad: counted, and slowed down when there are too many.

@@ -14,7 +14,7 @@ use crate::office::{Answer, Office, send};
 
 const SHAPE: &str = "the shape of every body is in /openapi.json";
 const TOKEN: &str =
-    "send `Authorization: Bearer tcs_…`; an administrator makes tokens with `tocsin token create`";
+    "send `Authorization: Bearer tcs_…`; an administrator makes tokens with `tocsin token add`";
 const CURSOR: &str = "leave the cursor out to begin where this device last acknowledged";
 
 #[track_caller]

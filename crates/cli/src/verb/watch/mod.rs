@@ -42,8 +42,8 @@ pub(super) async fn run(context: &Context, args: Watch) -> Result<Exit, Failure>
         if left == 0 {
             return Ok(Exit::Ok);
         }
-        let (handle, events) =
-            Subscriber::start(&place.endpoint, &args.device, inbox.clone(), Options::default())?;
+        let options = Options { only: args.transport.only(), ..Options::default() };
+        let (handle, events) = Subscriber::start(&place.endpoint, &args.device, inbox.clone(), options)?;
         let done = watch.follow(&handle, events, left).await;
         handle.stop().await;
         done
@@ -148,7 +148,7 @@ impl Watching<'_> {
             }
             Connection::Refused { reason, .. } => {
                 return Err(Failure::new(Exit::Refused, "unauthorised", reason.to_string())
-                    .hint("the token is unknown, expired or revoked; make one with `tocsin token create`"));
+                    .hint("the token is unknown, expired or revoked; make one with `tocsin token add`"));
             }
         }
         Ok(())

@@ -49,7 +49,7 @@ impl Place {
         let me: Me = Api::new(&endpoint)?.get("/v1/me").await?;
         let user = me.user.ok_or_else(|| {
             Failure::new(Exit::Refused, "forbidden", "a sender token has no messages of its own to watch")
-                .hint("use a client token: `tocsin token create watch --user NAME`")
+                .hint("use a client token: `tocsin token add watch --user NAME`")
         })?;
         let owner = Owner { server: me.server.instance, user: user.name };
         let inbox = Inbox::open(&dir, owner, Arc::new(SystemClock))?;
@@ -96,7 +96,7 @@ async fn here(context: &Context, device: &str) -> Result<(Endpoint, Option<Strin
     let status = client.status().await?;
     let elsewhere = |what: &str| {
         Failure::usage(format!("{what}, so this computer has no address to watch")).hint(
-            "name the server with --server URL and a token with --token-file (`tocsin token create watch`)",
+            "name the server with --server URL and a token with --token-file (`tocsin token add watch`)",
         )
     };
     let addresses = match status.mode {
