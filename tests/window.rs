@@ -21,6 +21,28 @@ fn the_same_in_chinese() -> Result<()> {
     story("zh-CN", "确认")
 }
 
+/// "As the system" is the system of the tray, whatever the window was started with.
+#[test]
+fn the_window_speaks_the_language_of_the_tray() -> Result<()> {
+    let app = App::hosting("zh_CN.UTF-8")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let english = [("LANG", "en_US.UTF-8"), ("LANGUAGE", "en")];
+    let window = runtime.block_on(Window::open_with(&app.home, &english)).with_context(|| app.log())?;
+    let language = |expected: &str| -> Result<()> {
+        let shows = format!("html[lang='{expected}'] nav a[href*='settings']");
+        runtime.block_on(window.client.wait().at_most(PATIENCE).for_element(Locator::Css(&shows)))?;
+        Ok(())
+    };
+    language("zh-CN")?;
+    let address = runtime.block_on(window.client.current_url())?;
+    assert_eq!(address.query(), Some("lang=zh-CN"), "the first words, too");
+    runtime.block_on(window.picture("window-system-language"))?;
+    app.native("PATCH", "/native/settings", &json!({ "language": "en" }))?;
+    language("en")?;
+    app.native("PATCH", "/native/settings", &json!({ "language": "system" }))?;
+    language("zh-CN")
+}
+
 fn story(name: &str, acknowledge: &str) -> Result<()> {
     let app = App::hosting("en_US.UTF-8")?;
     app.native("PATCH", "/native/settings", &json!({ "language": name }))?;

@@ -15,7 +15,7 @@ use tocsin_control::{Client, Error};
 use tocsin_locale::Locale;
 use tocsin_protocol::{
     ApiError, Code,
-    control::{BRIDGE_ROUTES, CONFIRMED_ROUTES, NATIVE_ROUTES, ResidentEvent, Settings, is_route},
+    control::{BRIDGE_ROUTES, CONFIRMED_ROUTES, Language, NATIVE_ROUTES, ResidentEvent, is_route},
     error::ErrorBody,
     limits,
 };
@@ -36,19 +36,24 @@ pub struct Bridge {
 
 impl Bridge {
     /// A bridge to the resident behind `client`.
-    pub fn new(client: Client, settings: &Settings) -> Self {
+    pub fn new(client: Client, language: Language) -> Self {
         Self {
             client,
-            locale: Mutex::new(locale(settings)),
+            locale: Mutex::new(locale(language)),
             awake: AtomicBool::new(false),
             waiting: Mutex::new(None),
             asking: tokio::sync::Mutex::new(()),
         }
     }
 
-    /// Takes over a changed language.
-    pub fn set_language(&self, settings: &Settings) {
-        *self.locale.lock().unwrap_or_else(PoisonError::into_inner) = locale(settings);
+    /// Takes over the language; whether it is another than before.
+    pub fn set_language(&self, language: Language) -> bool {
+        let mut now = self.locale.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = now.language() != language;
+        if changed {
+            *now = locale(language);
+        }
+        changed
     }
 
     /// The strings of the language of now.
@@ -74,8 +79,10 @@ impl Bridge {
     }
 }
 
-fn locale(settings: &Settings) -> Locale {
-    Locale::new(settings.language, &tocsin_locale::system_language())
+/// The resident says which language it is, so that tray and window never speak two: this process may have been
+/// started with another environment.
+fn locale(language: Language) -> Locale {
+    Locale::new(language, &tocsin_locale::system_language())
 }
 
 /// An answer as the page gets it.
@@ -190,7 +197,7 @@ mod tests {
 
     #[test]
     fn what_came_before_the_page_was_awake_is_shown_once() {
-        let bridge = Bridge::new(Client::new("/nonexistent"), &Settings::default());
+        let bridge = Bridge::new(Client::new("/nonexistent"), Language::En);
         let show = |view| ResidentEvent::Show { view, activation_token: None };
         assert!(!bridge.takes(&show(View::Inbox)));
         assert!(!bridge.takes(&show(View::Settings)));

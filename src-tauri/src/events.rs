@@ -56,10 +56,7 @@ fn take(app: &AppHandle, event: &ResidentEvent) {
                 return;
             }
         }
-        ResidentEvent::Settings(settings) => {
-            bridge.set_language(settings);
-            window::retitle(app);
-        }
+        ResidentEvent::Status(status) if bridge.set_language(status.language) => window::retitle(app),
         _ => {}
     }
     tell(app, event);

@@ -61,12 +61,12 @@ pub fn run() -> ExitCode {
 }
 
 fn show(resident: resident::Resident) -> tauri::Result<i32> {
-    let resident::Resident { client, events, settings, paths, lock } = resident;
+    let resident::Resident { client, events, language, paths, lock } = resident;
     let builder = tauri::Builder::default();
     #[cfg(not(target_os = "linux"))]
     let builder = builder.plugin(tauri_plugin_dialog::init());
     let app = builder
-        .manage(Bridge::new(client.clone(), &settings))
+        .manage(Bridge::new(client.clone(), language))
         .invoke_handler(tauri::generate_handler![bridge::call])
         .setup(move |app| {
             window::open(app.handle(), &paths)?;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tocsin_control::{Client, Error, Events, Paths};
-use tocsin_protocol::control::{OpenWindow, Settings};
+use tocsin_protocol::control::{Language, OpenWindow};
 
 /// What the start led to.
 pub enum Start {
@@ -23,8 +23,8 @@ pub struct Resident {
     pub client: Client,
     /// Subscribed before the window is built, so that nothing is missed meanwhile.
     pub events: Events,
-    /// As they were at the start.
-    pub settings: Settings,
+    /// The language of tray and notifications at the start.
+    pub language: Language,
     /// Where things are.
     pub paths: Paths,
     /// Held while the window lives; the kernel releases it however the process ends.
@@ -47,8 +47,8 @@ pub async fn start() -> Result<Start, Error> {
         return Ok(Start::ElsewhereFocused);
     };
     let events = client.events().await?;
-    let settings = client.get("/native/settings").await?;
-    Ok(Start::Here(Box::new(Resident { client, events, settings, paths, lock })))
+    let language = client.status().await?.language;
+    Ok(Start::Here(Box::new(Resident { client, events, language, paths, lock })))
 }
 
 /// The lock of the window, or `None` when another process keeps it. The resident tries it for a moment to see whether

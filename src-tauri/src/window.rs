@@ -5,6 +5,7 @@ use tauri::{
     webview::{NewWindowResponse, PageLoadEvent},
 };
 use tocsin_control::Paths;
+use tocsin_protocol::control::Language;
 
 use crate::bridge::Bridge;
 
@@ -18,7 +19,12 @@ const LEAST_SIZE: (f64, f64) = (360.0, 420.0);
 
 /// Opens it. It becomes visible when the page is loaded: no white rectangle meanwhile.
 pub fn open(app: &AppHandle, paths: &Paths) -> tauri::Result<()> {
-    WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App("desktop.html".into()))
+    // The page's first word is in the language of the tray: it hears everything else only once it runs.
+    let page = match app.state::<Bridge>().locale().language() {
+        Language::ZhCn => "desktop.html?lang=zh-CN",
+        Language::System | Language::En => "desktop.html?lang=en",
+    };
+    WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App(page.into()))
         .title(app.state::<Bridge>().locale().t("dialog.title", &[]))
         .inner_size(SIZE.0, SIZE.1)
         .min_inner_size(LEAST_SIZE.0, LEAST_SIZE.1)

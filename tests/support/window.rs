@@ -17,12 +17,18 @@ pub struct Window {
 impl Window {
     /// Starts the program on this desktop.
     pub async fn open(home: &Home) -> Result<Self> {
+        Self::open_with(home, &[]).await
+    }
+
+    /// The same, with these variables.
+    pub async fn open_with(home: &Home, variables: &[(&str, &str)]) -> Result<Self> {
         let port = free_port();
         let driver = Running::start(
             "WebKitWebDriver",
             home.command("WebKitWebDriver", "webdriver")?
                 .args([format!("--port={port}"), "--host=127.0.0.1".into()])
-                .env("TAURI_WEBVIEW_AUTOMATION", "true"),
+                .env("TAURI_WEBVIEW_AUTOMATION", "true")
+                .envs(variables.iter().copied()),
         )?;
         let origin = format!("http://127.0.0.1:{port}");
         wait_for("WebKitWebDriver", PATIENCE, || api::curl(&[&format!("{origin}/status")]).ok())?;

@@ -4,7 +4,7 @@ import { Api } from "../backend/api";
 import type { Backend, BackendEvent, Session } from "../backend/backend";
 import type { Language, Me, Reset, Settings, SettingsChange, Status, Theme } from "../protocol";
 import type { Link } from "../stream/stream";
-import { i18n } from "../text/i18n.svelte";
+import { i18n, spoken } from "../text/i18n.svelte";
 import { Inbox } from "./inbox.svelte";
 import { route } from "./route.svelte";
 import { toasts } from "./toasts.svelte";
@@ -133,6 +133,7 @@ export class App {
       case "status": {
         const before = this.status?.mode;
         this.status = event.status;
+        i18n.told = spoken(event.status.language) ?? i18n.told;
         if (JSON.stringify(before) !== JSON.stringify(event.status.mode) && event.status.mode.mode !== "unset") this.#begin();
         return;
       }

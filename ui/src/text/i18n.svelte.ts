@@ -36,6 +36,8 @@ function systemLanguage(): Spoken {
 
 class I18n {
   chosen = $state<Language>("system");
+  /** On the desktop: what the resident speaks, so that tray and window never speak two languages. */
+  told = $state<Spoken | undefined>();
   #system = $state<Spoken>(systemLanguage());
 
   constructor() {
@@ -43,11 +45,16 @@ class I18n {
   }
 
   get language(): Spoken {
-    return this.chosen === "system" ? this.#system : this.chosen;
+    return this.chosen === "system" ? (this.told ?? this.#system) : this.chosen;
   }
 }
 
 export const i18n = new I18n();
+
+/** A language that is spoken here, or nothing. */
+export function spoken(language: string | null | undefined): Spoken | undefined {
+  return language === "en" || language === "zh-CN" ? language : undefined;
+}
 
 export function t(key: Key, values: Values = {}): string {
   return fill(texts[i18n.language].get(key) ?? texts.en.get(key) ?? key, values);
