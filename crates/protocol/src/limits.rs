@@ -39,6 +39,9 @@ pub const REQUEST_BYTES: usize = 1024 * 1024;
 /// A WebSocket message, bytes.
 pub const FRAME_BYTES: usize = 64 * 1024;
 
+/// What the server itself tells its administrators. No request can name it: see [`is_name`].
+pub const ALERTS_TOPIC: &str = "_alerts";
+
 /// Whether `name` can name a user, topic or device.
 pub fn is_name(name: &str) -> bool {
     (1..=NAME_BYTES).contains(&name.len())

@@ -107,7 +107,8 @@ async fn host(
         let secret = auth::Secret::token();
         let local =
             LocalAccess { secret: secret.expose().into(), user: user.clone(), device: device.clone() };
-        let mut config = Config { name: hosting.name.clone(), local: Some(local), ..Config::default() };
+        let (name, locale) = (hosting.name.clone(), parts.desk.locale());
+        let mut config = Config { name, locale, local: Some(local), ..Config::default() };
         if let Some(identity) = &lan {
             lan::advertise(&mut config, identity, hosting.lan_port);
         }

@@ -1,6 +1,9 @@
 //! What an operator or host can set, with the default and its reason beside each.
 
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+
+use tocsin_locale::Locale;
+use tocsin_protocol::control::Language;
 
 /// Settings of one server. Hosts fill it from their file, flags and environment; tests shrink the times.
 #[derive(Clone, Debug)]
@@ -24,6 +27,8 @@ pub struct Config {
     pub local: Option<LocalAccess>,
     /// Pruning is done about this often. 1 h: retention is counted in days.
     pub prune_every: Duration,
+    /// The language of what the server itself writes into messages: it makes one text for readers of several.
+    pub locale: Arc<Locale>,
     /// Times and sizes of streams.
     pub streams: Streams,
     /// Times and sizes of connections.
@@ -44,6 +49,7 @@ impl Default for Config {
             ca_fingerprint: None,
             local: None,
             prune_every: Duration::from_hours(1),
+            locale: Arc::new(Locale::new(Language::En, "")),
             streams: Streams::default(),
             connections: Connections::default(),
             rates: Rates::default(),

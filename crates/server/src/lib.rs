@@ -7,6 +7,7 @@
 //! → the client stores it → `stream/ack` or `routes/ack` → `acks` (coalesced) → store → `routes/receipt`.
 
 pub mod acks;
+pub mod alerts;
 pub mod auth;
 pub mod config;
 pub mod error;

@@ -8,12 +8,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Config,
     acks::Acks,
+    alerts::Alerts,
     auth::Credentials,
     hub::Hub,
     metrics::Metrics,
     routes::{Pace, Ready},
     stream::{poll::Pollers, start::Rebirths},
-    upkeep,
+    upkeep::Upkeep,
 };
 
 /// Cheap to clone; one per server.
@@ -30,6 +31,8 @@ pub struct Parts {
     pub hub: Hub,
     /// Acknowledgements on their way into the store.
     pub acks: Acks,
+    /// What the server itself has to tell its administrators.
+    pub alerts: Arc<Alerts>,
     /// Who presents which secret, remembered until the log says otherwise.
     pub credentials: Arc<Credentials>,
     /// How fast one token may publish.
@@ -72,7 +75,9 @@ impl AppState {
         let hub = Hub::start(&store, &credentials, &config.streams, &metrics, &shutdown, &tasks).await?;
         let acks =
             Acks::start(store.clone(), config.streams.ack_window, metrics.clone(), shutdown.clone(), &tasks);
-        tasks.spawn(upkeep::run(store.clone(), metrics.clone(), config.prune_every, shutdown.clone()));
+        let alerts = Arc::new(Alerts::new(store.clone(), clock.clone(), config.locale.clone()));
+        let pruning = Upkeep { store: store.clone(), metrics: metrics.clone(), alerts: alerts.clone() };
+        tasks.spawn(pruning.run(config.prune_every, shutdown.clone()));
         let (pace, ready) = (Pace::new(&config.rates), Ready::default());
         let (rebirths, pollers) = (Rebirths::default(), Pollers::new(config.streams.poll_budget_qps));
         let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
@@ -81,6 +86,7 @@ impl AppState {
             store,
             hub,
             acks,
+            alerts,
             credentials,
             pace,
             ready,

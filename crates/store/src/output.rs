@@ -1,6 +1,6 @@
 //! What a store answers.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tocsin_protocol::{Message, Millis, Published, Role, Seq, StateChange, Token, TokenKind, User};
 
@@ -130,6 +130,8 @@ pub struct Pruned {
     pub messages: u64,
     /// Of those: (message, person) pairs that had never been received, unexpired and not superseded.
     pub lost: u64,
+    /// Of those, how many of whom (by name), without alerts of the server's own: what administrators are told.
+    pub missed: BTreeMap<String, u64>,
     /// Call again: there is more to do.
     pub more: bool,
 }

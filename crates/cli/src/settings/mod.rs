@@ -9,11 +9,16 @@ mod file;
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use tocsin_control::Paths;
-use tocsin_protocol::{Millis, control::DEFAULT_PORT};
+use tocsin_locale::{Locale, system_language};
+use tocsin_protocol::{
+    Millis,
+    control::{DEFAULT_PORT, Language},
+};
 use tocsin_server::config::{Config, Connections, Rates, Streams};
 use tocsin_store::sqlite;
 
@@ -108,6 +113,7 @@ impl Settings {
         let mut config = Config {
             hosts: asked.hosts.clone(),
             trusted_proxies: asked.trusted_proxies.clone(),
+            locale: Arc::new(Locale::new(Language::System, &system_language())),
             ..Config::default()
         };
         config.public_url.clone_from(&asked.public_url);

@@ -10,6 +10,7 @@ mod acks;
 mod claims;
 mod credentials;
 mod inbox;
+pub mod outbox;
 mod publishing;
 mod retention;
 mod streams;
@@ -227,7 +228,7 @@ macro_rules! conformance_cases {
             an_invite_works_once an_invite_makes_all_or_nothing an_invite_for_a_known_person signs_of_life_are_listed
             me_is_who_asks
             bodies_go_and_receipts_stay a_topic_keeps_longer what_was_lost_is_counted
-            an_acknowledgement_does_not_cover_what_was_lost receipts_go_too
+            a_lost_alert_is_not_alerted an_acknowledgement_does_not_cover_what_was_lost receipts_go_too
             the_head_survives_pruning an_epoch_is_new_when_asked a_closed_store_says_so
         }
     };

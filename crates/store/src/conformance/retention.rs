@@ -1,6 +1,6 @@
 //! Retention, epochs, the end. Stores of these cases keep bodies 7 days and receipts 90.
 
-use tocsin_protocol::{NewTopic, State};
+use tocsin_protocol::{NewTopic, State, limits::ALERTS_TOPIC};
 
 use super::{Bench, DAY, keyed, repeatable, to_people, to_topic};
 use crate::{Entry, EpochReason, Error, InboxQuery, Lost, NewMessage, Press, Pressed, Pruned, Viewer};
@@ -11,6 +11,9 @@ async fn prune(bench: &Bench) -> Pruned {
         let pruned = bench.store.prune().await.unwrap();
         all.messages += pruned.messages;
         all.lost += pruned.lost;
+        for (person, count) in pruned.missed {
+            *all.missed.entry(person).or_default() += count;
+        }
         if !pruned.more {
             return all;
         }
@@ -29,7 +32,7 @@ pub async fn bodies_go_and_receipts_stay(bench: Bench) {
     let (new, _) = bench.publish(to_topic("ops")).await;
     assert_eq!(prune(&bench).await.messages, 0);
     bench.hand.step(DAY);
-    assert_eq!(prune(&bench).await, Pruned { messages: 2, lost: 0, more: false });
+    assert_eq!(prune(&bench).await, Pruned { messages: 2, ..Pruned::default() });
     assert_eq!(bench.replayed(device, 0).await, [new]);
     let inbox = bench.store.inbox(ann, InboxQuery { limit: 9, ..Default::default() }).await.unwrap();
     assert_eq!(inbox.items.len(), 1);
@@ -82,6 +85,7 @@ pub async fn what_was_lost_is_counted(bench: Bench) {
     let pruned = prune(&bench).await;
     // Bob: the received one and the newest version. Ann: the newest version.
     assert_eq!((pruned.messages, pruned.lost), (4, 3));
+    assert_eq!(pruned.missed, [("ann".to_owned(), 1), ("bob".to_owned(), 2)].into());
     assert_eq!(bench.state(received, "bob").await, State::LostToRetention);
     assert_eq!(bench.state(newest, "cy").await, State::Withdrawn);
     assert_eq!(bench.receipt(newest).await.counts.missing, 0);
@@ -91,6 +95,17 @@ pub async fn what_was_lost_is_counted(bench: Bench) {
     assert_eq!(lost, Lost { count: 1, since: Some(super::START + 1) });
     assert_eq!(bench.store.lost(desk, 0).await.unwrap().count, 1);
     assert_eq!(bench.store.lost(phone, end).await.unwrap(), Lost::default());
+}
+
+/// It is counted like everything, but administrators are not told of what they were told.
+pub async fn a_lost_alert_is_not_alerted(bench: Bench) {
+    bench.user("ann").await;
+    bench.topic(ALERTS_TOPIC, &["ann"]).await;
+    let (alert, _) = bench.publish(to_topic(ALERTS_TOPIC)).await;
+    bench.hand.step(8 * DAY);
+    let pruned = prune(&bench).await;
+    assert_eq!((pruned.lost, pruned.missed.len()), (1, 0));
+    assert_eq!(bench.state(alert, "ann").await, State::LostToRetention);
 }
 
 /// A range goes from before to after it: what was lost in between is not received by that.

@@ -3,7 +3,7 @@
 use tocsin_protocol::{
     NewTopic, NewUser, Role, Topic, User,
     account::{TopicChange, UserChange},
-    limits::is_name,
+    limits::{ALERTS_TOPIC, is_name},
 };
 
 use super::facts::{Facts, TopicFact, UserFact, next_id};
@@ -123,7 +123,7 @@ impl Facts {
     }
 
     pub(super) fn add_topic(&mut self, new: NewTopic) -> Result<(TopicId, Topic)> {
-        if !is_name(&new.name) {
+        if !is_name(&new.name) && new.name != ALERTS_TOPIC {
             return Err(Error::Conflict(format!(
                 "{:?} cannot name a topic: use letters, digits, . _ -",
                 new.name

@@ -1,6 +1,8 @@
 //! Receipts and retention.
 
-use tocsin_protocol::{Cursor, MessageId, Millis, PersonReceipt, Receipt, Seq, Shown, State};
+use tocsin_protocol::{
+    Cursor, MessageId, Millis, PersonReceipt, Receipt, Seq, Shown, State, limits::ALERTS_TOPIC,
+};
 
 use super::facts::{Facts, MessageFact, UserFact};
 use crate::{Error, Lost, Pruned, Result, UserId, Viewer, rules};
@@ -186,10 +188,15 @@ impl Facts {
         let lost: Vec<_> = self
             .users
             .iter()
-            .filter(|user| self.owed(user.id, fact) && self.state(user.id, fact) == State::LostToRetention)
-            .map(|user| (fact.seq, user.id))
-            .collect();
-        pruned.lost += lost.len() as u64;
-        self.lost.extend(lost);
+            .filter(|user| self.owed(user.id, fact) && self.state(user.id, fact) == State::LostToRetention);
+        let (mut entries, told) = (Vec::new(), fact.message.topic.as_deref() != Some(ALERTS_TOPIC));
+        for user in lost {
+            pruned.lost += 1;
+            if told {
+                *pruned.missed.entry(user.name.clone()).or_default() += 1;
+            }
+            entries.push((fact.seq, user.id));
+        }
+        self.lost.extend(entries);
     }
 }

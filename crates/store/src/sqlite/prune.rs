@@ -5,7 +5,7 @@
 //! between.
 
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter, types::Value};
-use tocsin_protocol::{Millis, Seq};
+use tocsin_protocol::{Millis, Seq, limits::ALERTS_TOPIC};
 
 use super::{DAY, fault::Outcome, ledger::Ledger, message, owed, receipt, tx::Tx};
 use crate::Pruned;
@@ -112,6 +112,11 @@ fn prune_one(
             let sql = "INSERT INTO lost (seq, user) VALUES (?1, ?2)";
             tx.conn.prepare_cached(sql)?.execute((seq, user.0))?;
             pruned.lost += 1;
+            if found.stored.message.topic.as_deref() != Some(ALERTS_TOPIC) {
+                let sql = "SELECT name FROM user WHERE id = ?1";
+                let name = tx.conn.prepare_cached(sql)?.query_row([user.0], |row| row.get(0))?;
+                *pruned.missed.entry(name).or_default() += 1;
+            }
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Topics.
 
 use rusqlite::{Connection, OptionalExtension as _};
-use tocsin_protocol::{NewTopic, Topic, account::TopicChange, limits::is_name};
+use tocsin_protocol::{NewTopic, Topic, account::TopicChange, limits::{ALERTS_TOPIC, is_name}};
 
 use super::{
     fault::Outcome,
@@ -41,7 +41,7 @@ pub(super) fn by_name(conn: &Connection, name: &str, asking: Option<UserId>) -> 
 }
 
 pub(super) fn add(tx: &mut Tx<'_>, topic: &NewTopic) -> Outcome<(TopicId, Topic)> {
-    if !is_name(&topic.name) {
+    if !is_name(&topic.name) && topic.name != ALERTS_TOPIC {
         let why = format!("{:?} cannot name a topic: use letters, digits, . _ -", topic.name);
         return Err(Error::Conflict(why).into());
     }

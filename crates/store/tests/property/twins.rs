@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 use tocsin_protocol::{MessageId, NewTopic, NewUser, Role, Seq};
 use tocsin_store::{
-    AckRange, Authority, DeviceId, Error, Idempotency, NewMessage, Press, Pressed, Result, Sender, ShownRow,
+    AckRange, Authority, DeviceId, Error, Idempotency, NewMessage, Press, Pressed, Pruned, Result, Sender, ShownRow,
     Store, TokenId, UserId,
     conformance::{DAY, Hand, to_people, to_topic, urgent},
     model::ModelStore,
@@ -307,16 +307,18 @@ impl Twins {
     }
 
     async fn prune(&mut self) {
-        let (mut a, mut b) = ((0, 0), (0, 0));
+        let mut all = Pruned::default();
         loop {
             let pruned = self.sqlite().prune().await.unwrap();
-            a = (a.0 + pruned.messages, a.1 + pruned.lost);
+            all.messages += pruned.messages;
+            all.lost += pruned.lost;
+            for (person, count) in pruned.missed {
+                *all.missed.entry(person).or_default() += count;
+            }
             if !pruned.more {
                 break;
             }
         }
-        let pruned = self.model.prune().await.unwrap();
-        b = (b.0 + pruned.messages, b.1 + pruned.lost);
-        assert_eq!(a, b, "pruned and lost");
+        assert_eq!(all, self.model.prune().await.unwrap(), "pruned and lost");
     }
 }

@@ -19,6 +19,7 @@ use axum::{
     http::StatusCode,
 };
 use sha2::{Digest, Sha256};
+use tocsin_locale::Locale;
 use tocsin_protocol::{Action, Code, Format, Millis, Published};
 use tocsin_store::{Idempotency, NewMessage, SecretHash, Sender};
 
@@ -75,10 +76,10 @@ async fn take(
         )
         .hint("this route takes Alertmanager's webhook payload, version 4"));
     }
-    submit(state, message(identity.sender(), topic, &group)).await
+    submit(state, message(identity.sender(), topic, &group, state.alerts.locale())).await
 }
 
-fn message(sender: Sender, topic: String, group: &Notification) -> NewMessage {
+fn message(sender: Sender, topic: String, group: &Notification, locale: &Locale) -> NewMessage {
     let firing = group.status == Status::Firing;
     let same = same(&topic, group);
     NewMessage {
@@ -86,8 +87,8 @@ fn message(sender: Sender, topic: String, group: &Notification) -> NewMessage {
         key: Some(format!("alertmanager:{}", &hex(&Sha256::digest(group.group_key.as_bytes()).into())[..32])),
         topic: Some(topic),
         to: Vec::new(),
-        title: words::title(group),
-        body: words::body(group),
+        title: words::title(group, locale),
+        body: words::body(group, locale),
         format: Format::Markdown,
         priority: words::priority(group),
         tags: vec!["alertmanager".into(), group.status.as_str().into()],

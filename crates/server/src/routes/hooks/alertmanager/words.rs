@@ -1,7 +1,9 @@
-//! What a person reads of a group of alerts: a title, a list of bounded length, a priority, a link.
+//! What a person reads of a group of alerts: a title, a list of bounded length, a priority, a link. What Alertmanager says
+//! stays in its words; the few that are added are of the server's language.
 
 use std::fmt::Write;
 
+use tocsin_locale::Locale;
 use tocsin_protocol::{
     Priority,
     limits::{BODY_BYTES, TITLE_BYTES, URL_BYTES},
@@ -17,12 +19,12 @@ const LINE_BYTES: usize = 512;
 
 /// `HighLoad (2): load is high`. Whether it fires or is over is not said here: the message is marked as resolved, and
 /// each reader's language has its own word for that.
-pub fn title(group: &Notification) -> String {
+pub fn title(group: &Notification, locale: &Locale) -> String {
     let named = |labels: &Labels| labels.get("alertname").cloned();
     let name = named(&group.common_labels)
         .or_else(|| named(&group.group_labels))
         .or_else(|| group.alerts.first().and_then(|alert| named(&alert.labels)))
-        .unwrap_or_else(|| "Alert".into());
+        .unwrap_or_else(|| locale.t("alert.untitled", &[]));
     let summary = group.common_annotations.get("summary").filter(|text| !text.trim().is_empty());
     let count = match group.status {
         Status::Firing => firing(group),
@@ -37,7 +39,7 @@ pub fn title(group: &Notification) -> String {
 }
 
 /// A Markdown list of the alerts, firing ones first, within the limit of a body.
-pub fn body(group: &Notification) -> String {
+pub fn body(group: &Notification, locale: &Locale) -> String {
     let mut body = String::new();
     if let Some(text) =
         group.common_annotations.get("description").or_else(|| group.common_annotations.get("message"))
@@ -51,7 +53,7 @@ pub fn body(group: &Notification) -> String {
     alerts.sort_by_key(|alert| alert.status == Status::Resolved);
     let mut listed = 0;
     for alert in alerts {
-        let line = line(group, alert);
+        let line = line(group, alert, locale);
         if body.len() + line.len() + REST_BYTES > BODY_BYTES {
             break;
         }
@@ -60,12 +62,15 @@ pub fn body(group: &Notification) -> String {
     }
     let more = (group.alerts.len() - listed) as u64 + group.truncated_alerts;
     if more > 0 {
-        _ = write!(body, "\n… and {more} more");
+        _ = write!(body, "\n{}", locale.t("alert.more", &[("count", &more.to_string())]));
     }
-    if body.trim().is_empty() { group.status.as_str().into() } else { body.trim_end().into() }
+    if body.trim().is_empty() {
+        return locale.t(&format!("alert.{}", group.status.as_str()), &[]);
+    }
+    body.trim_end().into()
 }
 
-fn line(group: &Notification, alert: &Alert) -> String {
+fn line(group: &Notification, alert: &Alert, locale: &Locale) -> String {
     let own =
         |name: &str| alert.annotations.get(name).filter(|_| !group.common_annotations.contains_key(name));
     let said = own("summary").or_else(|| own("description")).or_else(|| own("message"));
@@ -78,8 +83,11 @@ fn line(group: &Notification, alert: &Alert) -> String {
         .filter(|(name, _)| *name != "alertname" || !group.common_labels.contains_key("alertname"))
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    let mark =
-        if alert.status == Status::Resolved && group.status == Status::Firing { "resolved: " } else { "" };
+    let mark = if alert.status == Status::Resolved && group.status == Status::Firing {
+        locale.t("alert.mark", &[("state", &locale.t("alert.resolved", &[]))])
+    } else {
+        String::new()
+    };
     let text = match (said, labels.is_empty()) {
         (Some(said), true) => one_line(said),
         (Some(said), false) => format!("{} ({})", one_line(said), labels.join(", ")),
@@ -163,10 +171,39 @@ fn clip(text: &str, bytes_most: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tocsin_protocol::control::Language;
+
     use super::*;
 
     fn group(json: serde_json::Value) -> Notification {
         serde_json::from_value(json).unwrap()
+    }
+
+    fn english() -> Locale {
+        Locale::new(Language::En, "")
+    }
+
+    #[test]
+    fn what_is_added_speaks_the_servers_language() {
+        let chinese = Locale::new(Language::ZhCn, "");
+        let bare = |status: &str| {
+            group(serde_json::json!({"version": "4", "groupKey": "g", "status": status, "alerts": []}))
+        };
+        assert_eq!(
+            (title(&bare("firing"), &chinese), body(&bare("firing"), &chinese)),
+            ("告警 (0)".into(), "告警中".into())
+        );
+        assert_eq!(body(&bare("resolved"), &chinese), "已恢复");
+        let mut over = alert(1);
+        over["status"] = "resolved".into();
+        let many = group(
+            serde_json::json!({"version": "4", "groupKey": "g", "status": "firing", "truncatedAlerts": 7,
+            "commonLabels": {"alertname": "HighLoad"}, "alerts": [alert(0), over]}),
+        );
+        let body = body(&many, &chinese);
+        assert!(body.contains("\n- 已恢复：") && body.ends_with("……另有 7 条"), "{body}");
+        let english = super::body(&many, &english());
+        assert!(english.contains("\n- resolved: ") && english.ends_with("… and 7 more"), "{english}");
     }
 
     fn alert(n: usize) -> serde_json::Value {
@@ -181,11 +218,11 @@ mod tests {
             serde_json::json!({"version": "4", "groupKey": "g", "status": "firing", "truncatedAlerts": 7,
             "commonLabels": {"alertname": "HighLoad"}, "alerts": alerts}),
         );
-        let body = body(&group);
+        let body = body(&group, &english());
         assert!(body.len() <= BODY_BYTES);
         let listed = body.lines().filter(|line| line.starts_with("- ")).count();
         assert!(body.ends_with(&format!("… and {} more", 507 - listed)), "{}", &body[body.len() - 40..]);
-        assert_eq!(title(&group), "HighLoad (507)");
+        assert_eq!(title(&group, &english()), "HighLoad (507)");
         assert_eq!(priority(&group).get(), 4);
     }
 
@@ -199,8 +236,9 @@ mod tests {
             serde_json::json!({"version": "4", "groupKey": "g", "status": "firing", "externalURL": "javascript:alert(1)",
             "commonLabels": common, "commonAnnotations": {"summary": "load is *high*"}, "alerts": [one]}),
         );
-        assert_eq!(title(&group), "HighLoad: load is *high*");
-        assert!(body(&group).contains("instance=node\\_1"), "{}", body(&group));
+        assert_eq!(title(&group, &english()), "HighLoad: load is *high*");
+        let body = body(&group, &english());
+        assert!(body.contains("instance=node\\_1"), "{body}");
         assert_eq!(click(&group).as_deref(), Some("http://prom.example/graph"));
     }
 
@@ -213,7 +251,7 @@ mod tests {
                 "annotations": {"summary": text.clone()}, "generatorURL": url, "fingerprint": label.clone()});
             let group = group(serde_json::json!({"version": "4", "groupKey": text.clone(), "status": if resolved { "resolved" } else { "firing" },
                 "commonAnnotations": {"description": text.repeat(100)}, "externalURL": text, "alerts": vec![alert; count]}));
-            let (title, body) = (title(&group), body(&group));
+            let (title, body) = (title(&group, &english()), body(&group, &english()));
             assert!(title.len() <= TITLE_BYTES && body.len() <= BODY_BYTES, "{} {}", title.len(), body.len());
             assert!(!title.trim().is_empty() && !body.trim().is_empty());
             assert!(!title.contains('\0') && !body.contains('\0'));
