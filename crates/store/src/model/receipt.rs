@@ -185,7 +185,7 @@ impl Facts {
         }
         pruned.messages += 1;
         let fact = &self.messages[index];
-        let lost: Vec<_> = self
+        let lost = self
             .users
             .iter()
             .filter(|user| self.owed(user.id, fact) && self.state(user.id, fact) == State::LostToRetention);
