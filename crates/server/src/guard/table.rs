@@ -62,6 +62,7 @@ pub const TABLE: &[Rule] = &[
     rule("POST", "/v1/tokens", Access::Person),
     rule("DELETE", "/v1/tokens/{id}", Access::Person),
     rule("GET", "/v1/devices", Access::Person),
+    rule("DELETE", "/v1/devices/{name}", Access::Person),
     rule("PUT", "/v1/devices/{name}/filter", Access::Person),
     rule("POST", "/v1/tickets", Access::Person),
     rule("POST", "/v1/invites", Access::Admin),

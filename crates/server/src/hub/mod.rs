@@ -180,6 +180,12 @@ impl Hub {
         self.table().all().iter().for_each(|queue| queue.end(End::GoingAway));
     }
 
+    /// Ends the streams of a device that was removed; they begin again as a new one.
+    pub fn send_away_device(&self, device: DeviceId) {
+        let queues = self.table().all();
+        queues.iter().filter(|queue| queue.who.device == device).for_each(|queue| queue.end(End::GoingAway));
+    }
+
     fn apply(&self, entry: &LogEntry) -> Routed {
         let mut table = self.table();
         let routed = table.apply(entry, self.0.bounds);

@@ -77,6 +77,40 @@ pub async fn filter(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Removes a device that is not used any more. What it stored stays received, and its name is free again.
+#[utoipa::path(delete, path = "/v1/devices/{name}", tag = "devices", params(("name" = String, Path), DevicesQuery), responses((status = 204), (status = 409, body = tocsin_protocol::error::ErrorBody)))]
+pub async fn remove(
+    State(state): State<AppState>,
+    identity: Identity,
+    Path(name): Path<String>,
+    Query(query): Query<DevicesQuery>,
+) -> Result<StatusCode, Failure> {
+    let (own, own_name, _) = identity.user()?;
+    let user = match &query.user {
+        Some(user) if user != own_name => {
+            identity.admin()?;
+            state.store.user(user).await?.0
+        }
+        _ => own,
+    };
+    let mut devices = state.store.devices(Some(user)).await?;
+    devices.retain(|device| device.name == name);
+    online(&state, &mut devices).await?;
+    if devices.iter().any(|device| device.online) {
+        return Err(Failure::new(
+            Code::Conflict,
+            format!("{name:?} is connected, and would come back at once"),
+        )
+        .hint("end its program first, or revoke its token: DELETE /v1/tokens/{id}"));
+    }
+    // What it acknowledged a moment ago is not to be passed over.
+    state.acks.flush().await?;
+    let id = state.store.remove_device(user, &name).await?;
+    // One that came meanwhile begins anew, as the new device that it is.
+    state.hub.send_away_device(id);
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Only the hub knows which devices have a stream open, and it knows them by number. Asked only for people who have any.
 async fn online(state: &AppState, devices: &mut [Device]) -> Result<(), Failure> {
     let mut people: HashMap<String, Option<UserId>> = HashMap::new();

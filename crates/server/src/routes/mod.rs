@@ -70,6 +70,7 @@ fn of_people() -> Router<AppState> {
         .route("/v1/topics/{name}/members", get(topics::members))
         .route("/v1/topics/{name}/members/{user}", put(topics::join).delete(topics::leave))
         .route("/v1/devices", get(devices::list))
+        .route("/v1/devices/{name}", delete(devices::remove))
         .route("/v1/devices/{name}/filter", put(devices::filter))
 }
 

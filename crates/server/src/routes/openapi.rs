@@ -36,7 +36,7 @@ pub struct MessagePage {
         publish::publish, messages::list, messages::one, messages::receipt, messages::read, messages::acknowledge, ack::ack,
         me::me, users::list, users::add, users::change, users::remove,
         topics::list, topics::add, topics::change, topics::remove, topics::members, topics::join, topics::leave,
-        tokens::list, tokens::add, tokens::revoke, devices::list, devices::filter,
+        tokens::list, tokens::add, tokens::revoke, devices::list, devices::remove, devices::filter,
         tickets::make, invites::make, invites::join, session::code, session::open, session::close,
         alertmanager::hook, health::alive, health::ready, health::metrics, described, poll, events, ws
     ),
@@ -74,20 +74,25 @@ pub fn document() -> utoipa::openapi::OpenApi {
 /// The transports are written for themselves; here stands only how they are asked.
 #[utoipa::path(get, path = "/poll", tag = "streams", params(
         ("cursor" = Option<String>, Query, description = "Continue after this position; acknowledges everything up to it. Without one the batch is handed out once."),
-        ("device" = Option<String>, Query), ("wait" = Option<u64>, Query, description = "Seconds to wait for a message")),
+        ("device" = Option<String>, Query), ("wait" = Option<u64>, Query, description = "Seconds to wait for a message"),
+        ("instance" = Option<String>, Query, description = "Replaces an open stream of the same person and instance"),
+        ("user_id" = Option<String>, Query, description = "One's own name; an administrator who names somebody else looks and takes nothing")),
     responses((status = 200, body = Poll), (status = 304, description = "Nothing new, to If-None-Match with a cursor")))]
 #[expect(dead_code, reason = "describes a route")]
 fn poll() {}
 
 #[utoipa::path(get, path = "/events", tag = "streams", params(
         ("cursor" = Option<String>, Query), ("Last-Event-ID" = Option<String>, Header), ("device" = Option<String>, Query),
+        ("instance" = Option<String>, Query, description = "Replaces an open stream of the same person and instance"),
         ("ticket" = Option<String>, Query)),
     responses((status = 200, content_type = "text/event-stream", body = String)))]
 #[expect(dead_code, reason = "describes a route")]
 fn events() {}
 
 #[utoipa::path(get, path = "/ws", tag = "streams", params(
-        ("cursor" = Option<String>, Query), ("device" = Option<String>, Query), ("ticket" = Option<String>, Query)),
+        ("cursor" = Option<String>, Query), ("device" = Option<String>, Query),
+        ("instance" = Option<String>, Query, description = "Replaces an open stream of the same person and instance"),
+        ("ticket" = Option<String>, Query)),
     responses((status = 101, description = "WebSocket, subprotocol tocsin.v1")))]
 #[expect(dead_code, reason = "describes a route")]
 fn ws() {}

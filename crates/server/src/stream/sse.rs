@@ -58,6 +58,8 @@ pub async fn events(State(state): State<AppState>, request: Request) -> Result<R
     let body = match open(&state, opening).await {
         Ok(events) => Body::new(events),
         Err(NotNow::Ended(failure)) => return Err(failure),
+        // Time does not heal it: any other status than 200 stops an `EventSource`, which is right here.
+        Err(NotNow::Store(error @ tocsin_store::Error::TooManyDevices(_))) => return Err(error.into()),
         Err(refusal) => {
             tracing::debug!(?refusal, "an event stream was refused for now");
             Body::from(format!("retry: {}\n\n", rand::rng().random_range(REFUSED_RETRY_MS)))

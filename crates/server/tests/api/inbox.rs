@@ -1,6 +1,8 @@
 //! The inbox, receipts, reading and acknowledging, people, topics, devices.
 
 use serde_json::{Value, json};
+use tocsin_protocol::limits::DEVICES;
+use tocsin_store::Store;
 
 use crate::office::{Office, send};
 
@@ -167,5 +169,74 @@ async fn an_acknowledged_stretch_must_make_sense() {
         )
         .await
         .refuses(422, "invalid_field");
+    office.close().await;
+}
+
+#[tokio::test]
+async fn a_device_is_removed_by_its_person_or_an_administrator_and_not_while_it_is_connected() {
+    let office = Office::open().await;
+    let message = office.publish("one").await;
+    for device in ["script", "phone"] {
+        let poll = office.get(&office.ann, &format!("/poll?device={device}")).await.is(200);
+        office
+            .get(&office.ann, &format!("/poll?device={device}&cursor={}", poll["cursor"].as_str().unwrap()))
+            .await;
+    }
+    let remove =
+        async |token: &str, path: &str| office.call(token, "DELETE", &format!("/v1/devices/{path}")).await;
+    remove(&office.bob, "script?user=ann").await.refuses(403, "forbidden");
+    remove(&office.bob, "script").await.refuses(404, "not_found");
+    remove(&office.ann, "script").await.is(204);
+    remove(&office.ann, "script").await.refuses(404, "not_found");
+    let mut open =
+        office.request("GET", "/events?device=phone").bearer_auth(&office.ann).send().await.unwrap();
+    open.chunk().await.unwrap();
+    let refused = remove(&office.root, "phone?user=ann").await;
+    assert!(refused.refuses(409, "conflict").contains("connected"));
+    assert!(refused.json["error"]["hint"].as_str().unwrap().contains("revoke its token"));
+    drop(open);
+    let gone = async || remove(&office.root, "phone?user=ann").await.status == 204;
+    tokio::time::timeout(std::time::Duration::from_secs(20), async {
+        while !gone().await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    let devices = office.get(&office.ann, "/v1/devices").await.is(200);
+    assert_eq!(devices, json!([]));
+    let receipt = office.get(&office.root, &format!("/v1/messages/{message}/receipt")).await.is(200);
+    assert_eq!(receipt["people"][0]["state"], "sent", "its past stays");
+    office.get(&office.ann, "/poll?device=phone").await.is(200);
+    office.close().await;
+}
+
+#[tokio::test]
+async fn too_many_devices_are_refused_with_what_to_do_on_every_way_in() {
+    let office = Office::open().await;
+    let (ann, _) = office.store.user("ann").await.unwrap();
+    let there = office.store.devices(Some(ann)).await.unwrap().len();
+    for n in there..DEVICES {
+        office.store.open_device(ann, &format!("d{n}")).await.unwrap();
+    }
+    for path in ["/poll?device=more", "/events?device=more"] {
+        let refused = office.get(&office.ann, path).await;
+        assert!(refused.refuses(409, "conflict").contains("256 devices"), "{path}");
+        let hint = refused.json["error"]["hint"].as_str().unwrap();
+        assert!(hint.contains("DELETE /v1/devices/{name}"), "{hint}");
+    }
+    let upgrade = office
+        .request("GET", "/ws?device=more")
+        .bearer_auth(&office.ann)
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    send(upgrade).await.refuses(409, "conflict");
+    let ack = json!({"from": "k3v9x0ab-1", "cursor": "k3v9x0ab-2"});
+    office.post(&office.ann, "/v1/ack?device=more", ack).await.refuses(409, "conflict");
+    office.get(&office.bob, "/poll?device=more").await.is(200);
+    office.call(&office.ann, "DELETE", &format!("/v1/devices/d{there}")).await.is(204);
+    office.get(&office.ann, "/poll?device=more").await.is(200);
     office.close().await;
 }

@@ -106,6 +106,22 @@ async fn table_and_description_list_the_same_routes() {
     assert_eq!(table, described);
 }
 
+/// Streams read their query by hand, so their parameters are described by hand.
+#[tokio::test]
+async fn every_parameter_of_a_stream_is_described() {
+    let document = serde_json::to_value(openapi::document()).unwrap();
+    for (path, wanted) in [
+        ("/poll", vec!["cursor", "device", "instance", "user_id", "wait"]),
+        ("/events", vec!["Last-Event-ID", "cursor", "device", "instance", "ticket"]),
+        ("/ws", vec!["cursor", "device", "instance", "ticket"]),
+    ] {
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+        let names: BTreeSet<_> =
+            parameters.iter().map(|parameter| parameter["name"].as_str().unwrap()).collect();
+        assert_eq!(names, wanted.into_iter().collect(), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn the_description_is_served_and_tells_public_routes_apart() {
     let office = Office::open().await;

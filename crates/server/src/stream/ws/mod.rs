@@ -67,6 +67,8 @@ pub async fn ws(State(state): State<AppState>, request: Request) -> Result<Respo
         Err(answer) => return Ok(*answer),
     };
     let opening = Opening::from_request_parts(&mut parts, &state).await?;
+    // Refused while there still is a way to say why and what to do: a close code has no room for it.
+    state.store.open_device(opening.user, &opening.device).await?;
     let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
         return Err(Failure::new(Code::BadRequest, "this connection cannot be upgraded"));
     };
