@@ -1,5 +1,5 @@
 //! Planted secrets must not come out again: not in logs at the finest level, not in metrics, listings, the description,
-//! error answers or `Debug`.
+//! error answers, `Debug`, the data directory or a backup.
 
 use std::{
     io,
@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_json::json;
+use tocsin_store::Store;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::office::{Office, send};
@@ -92,7 +93,14 @@ async fn no_secret_comes_out_again() {
         outputs.push((what, answer.text));
     }
     office.publish("so that something is logged and stored").await;
+    outputs.push(("metrics at the end", send(office.request("GET", "/metrics")).await.text));
     let dir = office.data_dir();
+    let copy = tempfile::tempdir().unwrap();
+    let backup = copy.path().join("backup.db");
+    office.store.backup(&backup).await.unwrap();
+    let backup = String::from_utf8_lossy(&std::fs::read(backup).unwrap()).into_owned();
+    assert!(backup.contains("so that something is logged and stored"), "the backup is read as it is");
+    outputs.push(("backup", backup));
     office.close().await;
     outputs.push(("log", String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned()));
     for file in std::fs::read_dir(dir.path()).unwrap() {
