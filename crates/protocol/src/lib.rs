@@ -10,6 +10,7 @@
 pub mod account;
 pub mod control;
 pub mod cursor;
+pub mod delivery;
 pub mod error;
 pub mod id;
 pub mod invite;
@@ -20,6 +21,7 @@ pub mod stream;
 
 pub use account::{Device, Invite, Me, NewToken, NewTopic, NewUser, Role, Token, TokenKind, Topic, User};
 pub use cursor::{Cursor, Epoch, Seq};
+pub use delivery::{Delivery, DeliveryState};
 pub use error::{ApiError, Code};
 pub use id::MessageId;
 pub use message::{Action, Format, Message, MessageView, Page, Priority, Publish, Published};

@@ -92,6 +92,14 @@ fn types(config: &Config) {
         T::export_all(config).unwrap();
     }
     export::<p::account::Token>(config);
+    export::<p::delivery::Channel>(config);
+    export::<p::delivery::ChannelSettings>(config);
+    export::<p::delivery::ChannelHealth>(config);
+    export::<p::delivery::Binding>(config);
+    export::<p::delivery::Route>(config);
+    export::<p::delivery::DeliveryDetail>(config);
+    export::<p::delivery::Resend>(config);
+    export::<p::delivery::Resent>(config);
     export::<p::account::MadeToken>(config);
     export::<p::account::NewUser>(config);
     export::<p::account::UserChange>(config);

@@ -24,6 +24,7 @@ mod entry;
 mod error;
 mod input;
 pub mod model;
+pub mod outbox;
 mod output;
 mod rules;
 pub mod sqlite;

@@ -235,7 +235,7 @@ async fn a_full_disk_is_unavailable_until_there_is_room() {
     let store = open(dir.path()).unwrap();
     team(&store).await;
     let (first, _) = publish(&store, 0).await;
-    store.limit_pages(Some(60)).await.unwrap();
+    store.limit_pages(Some(100)).await.unwrap();
     let big = || NewMessage { body: "x".repeat(16_000), ..to_topic("ops") };
     let mut stored = 0;
     let refused = loop {

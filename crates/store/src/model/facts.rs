@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tocsin_protocol::{Epoch, Message, MessageId, Millis, Published, Role, Seq, Shown, TokenKind};
 
+use super::outbox::Post;
 use crate::{
     Address, DeviceId, Entry, Error, JoinOrder, LogEntry, Result, SecretHash, Sender, TokenId, TopicId,
     UserId,
@@ -140,6 +141,7 @@ pub(super) struct Facts {
     pub(super) sessions: BTreeMap<SecretHash, SessionFact>,
     pub(super) invites: HashMap<SecretHash, Option<JoinOrder>>,
     pub(super) repeats: HashMap<(TokenId, String), RepeatFact>,
+    pub(super) post: Post,
 }
 
 /// Ids count from 1.
@@ -171,6 +173,7 @@ impl Facts {
             sessions: BTreeMap::new(),
             invites: HashMap::new(),
             repeats: HashMap::new(),
+            post: Post::default(),
         }
     }
 
@@ -297,6 +300,7 @@ impl Facts {
             .filter(|fact| self.owed(user, fact) && !self.has(user, fact))
             .map(|fact| fact.seq)
             .collect();
+        self.post_withdrawn(user, topic);
         for seq in taken {
             self.withdrawn.entry((seq, user)).or_insert((by, self.now));
         }

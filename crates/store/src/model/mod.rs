@@ -8,6 +8,7 @@
 mod accounts;
 mod credentials;
 mod facts;
+mod outbox;
 mod publish;
 mod receipt;
 mod store;
@@ -26,6 +27,7 @@ pub struct ModelStore {
     clock: Clock,
     instance: String,
     head: watch::Sender<Seq>,
+    outbox: watch::Sender<u64>,
     facts: Mutex<Facts>,
 }
 
@@ -33,7 +35,8 @@ impl ModelStore {
     /// An empty store. Bodies and receipts are kept this long, milliseconds.
     pub fn new(clock: Clock, keep_bodies: Millis, keep_receipts: Millis) -> Self {
         let facts = Facts::new(Epoch::random(&mut rand::rng()), keep_bodies, keep_receipts);
-        Self { clock, instance: "model".into(), head: watch::Sender::new(0), facts: Mutex::new(facts) }
+        let (head, outbox) = (watch::Sender::new(0), watch::Sender::new(0));
+        Self { clock, instance: "model".into(), head, outbox, facts: Mutex::new(facts) }
     }
 
     fn facts(&self) -> MutexGuard<'_, Facts> {
@@ -61,6 +64,7 @@ impl ModelStore {
         *facts = next;
         let head = facts.head();
         self.head.send_if_modified(|known| std::mem::replace(known, head) != head);
+        self.outbox.send_modify(|count| *count += 1);
         Ok(done)
     }
 }

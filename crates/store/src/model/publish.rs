@@ -43,6 +43,7 @@ impl Facts {
         if let Some(older) = &older {
             self.supersede(older, &fact);
         }
+        self.enqueue(&StoredMessage { message: fact.message.clone(), address: fact.address.clone() });
         let published = Published {
             id,
             seq,
@@ -143,6 +144,7 @@ impl Facts {
     }
 
     fn supersede(&mut self, older: &MessageFact, newer: &MessageFact) {
+        self.post_superseded(older.seq);
         for fact in &mut self.messages {
             if fact.seq == older.seq {
                 fact.newer = Some((newer.message.id, newer.seq));

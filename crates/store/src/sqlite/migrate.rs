@@ -9,7 +9,11 @@ use super::fault::{Outcome, Trouble};
 use crate::Error;
 
 /// Step `n` (from 0) leads from version `n` to `n + 1`. Never edited once released.
-pub(super) const STEPS: &[&str] = &[include_str!("migrations/001.sql"), include_str!("migrations/002.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("migrations/001.sql"),
+    include_str!("migrations/002.sql"),
+    include_str!("migrations/003.sql"),
+];
 
 /// In the file's header, so that a database of another program is not taken for ours: `TCSN`.
 pub(super) const APPLICATION_ID: i32 = 0x5443_534e;

@@ -23,6 +23,7 @@ mod member;
 mod message;
 mod migrate;
 mod open;
+mod outbox;
 mod owed;
 mod press;
 mod prune;
@@ -117,6 +118,8 @@ struct Shared {
     instance: String,
     epoch: RwLock<Epoch>,
     head: watch::Sender<Seq>,
+    /// Counts commits after which something of the outbox may be due.
+    outbox: watch::Sender<u64>,
     /// Set once, by a failed flush; then everything answers with it.
     poison: OnceLock<String>,
     touched: Mutex<touch::Touched>,
@@ -186,6 +189,7 @@ impl SqliteStore {
             instance: identity.instance,
             epoch: RwLock::new(identity.epoch),
             head: watch::Sender::new(identity.head),
+            outbox: watch::Sender::new(0),
             poison: OnceLock::new(),
             touched: Mutex::default(),
             recent: Mutex::new(recent::Recent::after(identity.head)),

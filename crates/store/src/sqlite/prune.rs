@@ -7,7 +7,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter, types::Value};
 use tocsin_protocol::{Millis, Seq, limits::ALERTS_TOPIC};
 
-use super::{DAY, fault::Outcome, ledger::Ledger, message, owed, receipt, tx::Tx};
+use super::{DAY, fault::Outcome, ledger::Ledger, message, outbox, owed, receipt, tx::Tx};
 use crate::Pruned;
 
 /// Rows per call and kind: some tens of milliseconds.
@@ -213,6 +213,7 @@ fn forget_message(tx: &Tx<'_>, seq: Seq) -> Outcome<()> {
             tx.conn.prepare_cached(sql)?.execute((person.0, seq))?;
         }
     }
+    outbox::forget(tx.conn, seq)?;
     for sql in [
         "DELETE FROM press WHERE seq = ?1",
         "DELETE FROM shown WHERE seq = ?1",

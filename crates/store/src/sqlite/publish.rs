@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, ffi};
 use tocsin_protocol::{Cursor, Message, MessageId, Millis, Published, Seq};
 
-use super::{fault::Outcome, log, message, thread, tx::Tx};
+use super::{fault::Outcome, log, message, outbox, thread, tx::Tx};
 use crate::{
     Address, Authority, Entry, Error, LogEntry, NewMessage, Publication, StoredMessage, TopicId, UserId,
 };
@@ -60,6 +60,7 @@ pub(super) fn publish(tx: &mut Tx<'_>, new: &NewMessage) -> Outcome<Publication>
     if let Some(older) = &older {
         thread::supersede(tx, older, &stored)?;
     }
+    outbox::enqueue(tx, &stored)?;
     let published = Published {
         id,
         seq,

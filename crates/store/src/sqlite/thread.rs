@@ -13,7 +13,7 @@
 use rusqlite::{OptionalExtension as _, types::Value};
 use tocsin_protocol::{Cursor, MessageId, Millis, Priority, Seq, StateChange};
 
-use super::{fault::Outcome, log, message, owed, tx::Tx, view::View};
+use super::{fault::Outcome, log, message, outbox, owed, tx::Tx, view::View};
 use crate::{Address, Authority, Entry, Error, NewMessage, Sender, StoredMessage, TokenId, UserId};
 
 /// The version that is superseded.
@@ -94,6 +94,7 @@ pub(super) fn supersede(tx: &mut Tx<'_>, older: &Older, newer: &StoredMessage) -
     tx.conn
         .prepare_cached("UPDATE message SET superseded_by = ?1 WHERE seq = ?2")?
         .execute((seq, older.seq))?;
+    outbox::supersede(tx, older.seq)?;
     if !newer.message.keeps_acknowledgement((older.priority, older.resolved)) {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension as _};
 use tocsin_protocol::{Epoch, Millis, Seq};
 
-use super::{Shared, ack::Booker, fault::Outcome, log, view::View};
+use super::{Shared, ack::Booker, fault::Outcome, log, outbox::Outgoing, view::View};
 use crate::{DeviceId, Entry, Error, LogEntry, TopicId, UserId};
 
 /// One operation inside the writer's transaction.
@@ -24,6 +24,8 @@ pub(super) struct Tx<'a> {
     pub(super) appended: Vec<LogEntry>,
     /// The end of the log that is kept in memory holds something that is no longer so.
     pub(super) stale: bool,
+    /// Something of the outbox may be due.
+    pub(super) due: bool,
 }
 
 impl Tx<'_> {
@@ -56,6 +58,7 @@ pub(super) struct Names {
     pub(super) bookers: HashMap<DeviceId, Booker>,
     topics: HashMap<String, KnownTopic>,
     users: HashMap<String, UserId>,
+    outgoing: Option<Outgoing>,
 }
 
 impl Names {
@@ -64,6 +67,7 @@ impl Names {
         self.bookers.clear();
         self.topics.clear();
         self.users.clear();
+        self.outgoing = None;
     }
 
     pub(super) fn topic(&mut self, conn: &Connection, name: &str) -> Outcome<KnownTopic> {
@@ -78,6 +82,15 @@ impl Names {
         let known = KnownTopic { id, members: Arc::new(members) };
         self.topics.insert(name.to_owned(), known.clone());
         Ok(known)
+    }
+
+    /// Where messages go over channels.
+    pub(super) fn outgoing(&mut self, conn: &Connection) -> Outcome<&mut Outgoing> {
+        let known = match self.outgoing.take() {
+            Some(known) => known,
+            None => Outgoing::load(conn)?,
+        };
+        Ok(self.outgoing.insert(known))
     }
 
     pub(super) fn user(&mut self, conn: &Connection, name: &str) -> Outcome<UserId> {

@@ -9,13 +9,15 @@ use tocsin_protocol::Seq;
 use super::{
     fault::Outcome,
     ledger::Ledger,
+    outbox,
     owed::{self, Owed, Walk},
     tx::Tx,
 };
 use crate::{TopicId, UserId};
 
 /// Withdraws what was published to this topic, or everything. `by` is the entry that causes it.
-pub(super) fn withdraw(tx: &Tx<'_>, user: UserId, topic: Option<TopicId>, by: Seq) -> Outcome<()> {
+pub(super) fn withdraw(tx: &mut Tx<'_>, user: UserId, topic: Option<TopicId>, by: Seq) -> Outcome<()> {
+    outbox::withdraw(tx, user, topic)?;
     let ledger = Ledger::load(tx.conn, user)?;
     let mut owed = Owed::kept(tx.conn, user)?;
     if let Some(topic) = topic {

@@ -241,13 +241,14 @@ impl Room {
             head: *self.shared.head.borrow(),
             appended: Vec::new(),
             stale: false,
+            due: false,
         };
         let head = tx.head;
         let touched = touch::flush(&tx).map_err(broken)?;
         for job in batch.iter_mut() {
             run(job.as_mut(), &mut tx)?;
         }
-        let (new_head, appended, epoch, stale) = (tx.head, tx.appended, tx.epoch, tx.stale);
+        let (new_head, appended, epoch, stale, due) = (tx.head, tx.appended, tx.epoch, tx.stale, tx.due);
         execute(&self.conn, "COMMIT").map_err(broken)?;
         self.shared.touched().flushed(touched);
         self.shared.commits.fetch_add(1, Ordering::Relaxed);
@@ -260,6 +261,9 @@ impl Room {
         }
         if new_head != head {
             self.shared.head.send_replace(new_head);
+        }
+        if due {
+            self.shared.outbox.send_modify(|count| *count = count.wrapping_add(1));
         }
         Ok(())
     }
@@ -297,6 +301,7 @@ impl Room {
                 head: 0,
                 appended: Vec::new(),
                 stale: false,
+                due: false,
             };
             touch::flush(&tx)?;
             self.conn.execute_batch("COMMIT")?;

@@ -1,0 +1,542 @@
+//! The outbox: what is to be sent over channels, when, and what became of it.
+//!
+//! [`Outbox`] stands beside [`Store`](crate::Store) and is implemented by the same stores: rows are written in the
+//! transaction of the publish, and the failure of a delivery is recorded in the transaction that publishes its alert.
+//!
+//! Words: a *lane* is one recipient of one channel. A worker *claims* lanes whose time has come, *begins* a try (from
+//! here on a crash means that it may have arrived), sends, and *settles* the result.
+//!
+//! Invariants every implementation keeps:
+//! - At most one try of a lane runs at a time, however many workers there are. A lease ends by itself; its lane is then
+//!   due again, and a try that had begun is `unknown` or, inside the time in which the platform recognises a
+//!   repetition, tried again under the same key. A worker that lost its lease begins nothing.
+//! - A try is booked before it is made. What is rendered for the first one is sent again byte for byte.
+//! - The key of a delivery comes from message, person and channel, never from the try.
+//! - Rate limits hold in every window, restarts and all: they are read off the booked tries.
+//! - Times are wall clock. Finding what is due reads only what is due.
+//! - A late answer is still believed: it turns `unknown` into what it says, never `accepted` into less.
+
+pub mod health;
+pub(crate) mod routing;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tocsin_protocol::{
+    Delivery, DeliveryState, Message, MessageId, Millis,
+    delivery::{
+        AttemptResult, Binding, Channel, ChannelHealth, ChannelKind, ChannelSettings, DeliveryDetail, Resend,
+        Route,
+    },
+};
+use tokio::sync::watch;
+
+use crate::{NewMessage, Result};
+use health::Omen;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub i64);
+    };
+}
+
+id! {
+    /// A channel, for as long as the store lives.
+    ChannelId
+}
+id! {
+    /// One recipient of one channel.
+    LaneId
+}
+id! {
+    /// One message for one person (or a group) over one channel, or a digest.
+    DeliveryId
+}
+id! {
+    /// One try.
+    AttemptId
+}
+
+/// The topic that tells of failed deliveries. It is made with the first of them, with all admins as members; its name
+/// cannot be given to another.
+pub const ALERTS: &str = tocsin_protocol::limits::ALERTS_TOPIC;
+/// How long a delivery is tried, unless its message expires before: a channel that is repaired the next morning still
+/// says what happened at night.
+pub const GIVE_UP_AFTER: Millis = 24 * 3600 * 1000;
+/// One alert per credential and cause in this time.
+pub const ALERT_EVERY: Millis = 10 * 60 * 1000;
+/// A confirmation without the platform's name of the message counts for the one delivery to that person in this time.
+pub const CONFIRM_WITHIN: Millis = 10 * 60 * 1000;
+/// How long a confirmation waits for the answer to the request it confirms: a request takes seconds.
+pub const EARLY_KEEP: Millis = 24 * 3600 * 1000;
+/// Deliveries that are given up in one claim: some milliseconds.
+pub const GIVE_UP_MOST: usize = 200;
+/// Waiting messages offered to one digest: more do not fit into 4096 bytes.
+pub const DIGEST_OFFER: usize = 200;
+/// Bytes of a platform's words that are kept.
+pub const REASON_BYTES: usize = 512;
+
+/// What a platform allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// At most so many tries to one recipient in any such time, milliseconds.
+    pub windows: Vec<(u32, Millis)>,
+    /// The same content to the same recipient not sooner than this; 0: whenever.
+    pub same_content_ms: Millis,
+    /// More than so many waiting for one recipient become a digest; nothing: never.
+    pub digest_over: Option<usize>,
+    /// Requests at the same time.
+    pub at_once: usize,
+    /// For so long after the first try that may have arrived, another under the same key shows nothing twice (the time
+    /// that a request takes is already taken off); 0: never.
+    pub repeat_safe_ms: Millis,
+}
+
+/// What a worker can serve now.
+#[derive(Clone)]
+pub struct ClaimOrder {
+    /// Channels by name; others are left waiting.
+    pub channels: Vec<(String, Limits)>,
+    /// At most this many lanes.
+    pub most: usize,
+    /// For how long; longer than any try takes.
+    pub lease_ms: Millis,
+    /// Says what happened, in the team's language.
+    pub herald: Option<Herald>,
+}
+
+/// Writes the alert about a failure; it is published on [`ALERTS`] whatever topic it names. Runs inside a transaction:
+/// it must not block.
+pub type Herald = Arc<dyn Fn(&Fall) -> NewMessage + Send + Sync>;
+
+/// A delivery that failed, or a channel that stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fall {
+    /// The channel's name.
+    pub channel: String,
+    /// As people know it.
+    pub display_name: String,
+    /// What stands behind it.
+    pub kind: ChannelKind,
+    /// The platform's code, or one of ours.
+    pub code: String,
+    /// The platform's words.
+    pub reason: String,
+    /// `Failed` or `Unknown`; `Queued` when the channel stopped but this one is tried again.
+    pub state: DeliveryState,
+    /// The person.
+    pub user: Option<String>,
+    /// The message.
+    pub title: String,
+}
+
+/// A lane that belongs to one worker for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The lane.
+    pub lane: LaneId,
+    /// Which of its leases.
+    pub token: i64,
+}
+
+/// What a worker got.
+#[derive(Clone, Debug, Default)]
+pub struct Claimed {
+    /// To be done now.
+    pub jobs: Vec<Job>,
+    /// When something is due next, if nothing else happens before; nothing: nothing waits.
+    pub next: Option<Millis>,
+    /// What was noticed on the way.
+    pub noticed: Noticed,
+}
+
+/// What a claim noticed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Noticed {
+    /// Deliveries whose message expired.
+    pub expired: u64,
+    /// Deliveries that were tried or waited for too long.
+    pub given_up: u64,
+    /// Tries whose worker ended, and that are tried again.
+    pub repeated: u64,
+    /// Tries whose worker ended, and of which nobody knows whether they arrived.
+    pub unknown: u64,
+    /// Alerts published.
+    pub alerts: u64,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// To be given back by settling.
+    pub lease: Lease,
+    /// The channel's name.
+    pub channel: String,
+    /// Openid, userid; empty: the group.
+    pub address: String,
+    /// What.
+    pub work: Work,
+}
+
+/// What to send.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// One message.
+    One(Box<Item>),
+    /// As many of these as fit into one digest, from the first on.
+    Digest(Vec<Item>),
+    /// A digest that was made before.
+    Again {
+        /// Which.
+        id: DeliveryId,
+        /// As it was made.
+        body: String,
+        /// What happened to it.
+        history: History,
+    },
+}
+
+/// One delivery to be sent.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Which.
+    pub id: DeliveryId,
+    /// The message.
+    pub message: Message,
+    /// The person; nothing: a group.
+    pub user: Option<String>,
+    /// At a group: userids of the people it is for, as far as they are bound.
+    pub mentions: Vec<String>,
+    /// For the platform to recognise a repetition: the same for every try.
+    pub key: String,
+    /// As it was rendered for the first try.
+    pub body: Option<String>,
+    /// What happened to it.
+    pub history: History,
+}
+
+/// What happened to a delivery so far, in this round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// Tries.
+    pub attempts: u32,
+    /// Of those refused with a plea for patience.
+    pub busy: u32,
+    /// Of those refused as a repetition.
+    pub duplicates: u32,
+    /// When the first try began that may have arrived.
+    pub unsure_at: Option<Millis>,
+}
+
+/// A try begins.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// For which.
+    pub what: StartOf,
+    /// What is sent.
+    pub body: String,
+}
+
+/// What a try is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartOf {
+    /// A delivery, or a digest that was made before.
+    One(DeliveryId),
+    /// A new digest of these.
+    Digest(Vec<DeliveryId>),
+}
+
+/// A booked try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// The try.
+    pub attempt: AttemptId,
+    /// What it is of; a digest got its id now.
+    pub delivery: DeliveryId,
+    /// For the platform to recognise a repetition of a digest.
+    pub key: String,
+    /// When it began.
+    pub at: Millis,
+}
+
+/// The end of a job.
+#[derive(Clone)]
+pub struct Settlement {
+    /// The lease.
+    pub lease: Lease,
+    /// The try, if one was begun.
+    pub attempt: Option<AttemptId>,
+    /// What it was of.
+    pub delivery: DeliveryId,
+    /// How the try ended.
+    pub result: AttemptResult,
+    /// What becomes of the delivery.
+    pub next: Next,
+    /// The platform's code, or one of ours.
+    pub code: Option<String>,
+    /// The platform's words.
+    pub reason: Option<String>,
+    /// The platform's name for it.
+    pub msgid: Option<String>,
+    /// What it says about the credential.
+    pub omen: Omen,
+    /// The address is none any more: why.
+    pub broken: Option<String>,
+    /// For spreading what would come all at once, in 0..1.
+    pub roll: f64,
+    /// Says what happened.
+    pub herald: Option<Herald>,
+}
+
+/// What becomes of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The platform has it.
+    Accepted,
+    /// For good.
+    Failed,
+    /// Nobody knows.
+    Unknown,
+    /// Another try.
+    Retry {
+        /// Not before.
+        at: Millis,
+        /// Why.
+        why: Again,
+    },
+}
+
+/// Why there is another try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It was not sent.
+    NotSent,
+    /// The platform asked for patience.
+    Busy,
+    /// The platform asked to be left alone: costs no retry.
+    Paused,
+    /// The platform took it for a repetition.
+    Duplicate,
+    /// It may have arrived.
+    Unsure,
+}
+
+/// What settling did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// The lease was over: another may have the lane.
+    pub late: bool,
+    /// The channel stopped with this.
+    pub opened: bool,
+    /// An alert was published.
+    pub alerted: bool,
+    /// Messages it was about: several for a digest.
+    pub carried: u64,
+}
+
+/// The platform says later what became of an accepted message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirmation {
+    /// The channel's name.
+    pub channel: String,
+    /// The platform's name for the message; nothing (or `0`): it does not say.
+    pub msgid: Option<String>,
+    /// Whom it was for.
+    pub address: String,
+    /// Why it did not arrive; nothing: it did.
+    pub failed: Option<String>,
+}
+
+/// Which deliveries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeliveryQuery {
+    /// Only with a smaller id: they come newest first.
+    pub before: Option<DeliveryId>,
+    /// At most.
+    pub limit: usize,
+    /// In one of these states; empty: any.
+    pub states: Vec<DeliveryState>,
+    /// Of this channel.
+    pub channel: Option<String>,
+    /// For this person.
+    pub user: Option<String>,
+    /// Of this topic.
+    pub topic: Option<String>,
+    /// Of this message.
+    pub message: Option<MessageId>,
+    /// Queued at this time or later.
+    pub since: Option<Millis>,
+    /// Queued before this time.
+    pub until: Option<Millis>,
+}
+
+/// Whose binding ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// The person's.
+    User(String),
+    /// Of the person behind this address.
+    Address(String),
+}
+
+/// The outbox.
+#[async_trait]
+pub trait Outbox: Send + Sync + 'static {
+    /// Changes whenever something may be due earlier than was said.
+    fn outbox_changed(&self) -> watch::Receiver<u64>;
+
+    // ----- channels, addresses, routes -----------------------------------------------------------------------
+
+    /// All channels, by name.
+    async fn channels(&self) -> Result<Vec<Channel>>;
+    /// How each channel does, by name.
+    async fn channel_health(&self) -> Result<Vec<ChannelHealth>>;
+    /// Makes or changes a channel. The kind of one that exists stays.
+    async fn put_channel(&self, name: &str, settings: ChannelSettings) -> Result<Channel>;
+    /// Removes a channel with its bindings and routes; what waits is cancelled, the past stays.
+    async fn remove_channel(&self, name: &str) -> Result<()>;
+    /// Closes the breaker of a channel: somebody changed what was wrong.
+    async fn reopen_channel(&self, name: &str) -> Result<()>;
+    /// Addresses of one channel, by person.
+    async fn bindings(&self, channel: &str) -> Result<Vec<Binding>>;
+    /// Gives a person an address; what waits for them goes there. An address of another is [`Error::Conflict`](crate::Error::Conflict).
+    async fn bind(&self, channel: &str, user: &str, address: &str) -> Result<Binding>;
+    /// Takes it away; what waits for it fails. Nothing there: nothing happens, `None`.
+    async fn unbind(&self, channel: &str, who: Bound) -> Result<Option<Binding>>;
+    /// All routes, by channel, topic, person.
+    async fn routes(&self) -> Result<Vec<Route>>;
+    /// Sets one route, replacing that of the same channel, topic and person.
+    async fn put_route(&self, route: Route) -> Result<()>;
+    /// Removes the route of this channel, topic and person.
+    async fn remove_route(&self, channel: &str, topic: Option<&str>, user: Option<&str>) -> Result<()>;
+
+    // ----- sending -------------------------------------------------------------------------------------------
+
+    /// Leases lanes whose time has come, and gives up what waited for too long.
+    async fn claim_lanes(&self, order: ClaimOrder) -> Result<Claimed>;
+    /// Books a try. A lease that is over, or a delivery that no longer waits, is [`Error::Gone`](crate::Error::Gone):
+    /// then nothing must be sent.
+    async fn begin(&self, lease: Lease, start: Start) -> Result<Started>;
+    /// Books how it ended and gives the lane back. Repeating it changes nothing.
+    async fn settle(&self, settlement: Settlement) -> Result<Settled>;
+    /// Books what the platform says later. Whether it was about a delivery of ours; if not, it is kept for a while.
+    async fn confirm(&self, confirmation: Confirmation, herald: Option<Herald>) -> Result<bool>;
+
+    // ----- looking and acting --------------------------------------------------------------------------------
+
+    /// Deliveries, newest first.
+    async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>>;
+    /// One with its tries.
+    async fn delivery(&self, id: DeliveryId) -> Result<DeliveryDetail>;
+    /// Queues what failed, again; how many.
+    async fn resend(&self, what: Resend) -> Result<u64>;
+    /// Cancels what of a message waits; how many.
+    async fn cancel_deliveries(&self, message: MessageId) -> Result<u64>;
+}
+
+/// The key by which a platform recognises a repetition: at most 32 characters `[0-9A-Za-z_-]`.
+pub(crate) fn key(message: MessageId, user: i64, channel: ChannelId, intent: i64) -> String {
+    let mut key = format!("{message}-{}-{}", short(user), short(channel.0));
+    if intent > 0 {
+        key.push('-');
+        key.push_str(&short(intent));
+    }
+    key
+}
+
+/// The same for a digest.
+pub(crate) fn digest_key(instance: &str, digest: DeliveryId) -> String {
+    let instance: String = instance.chars().filter(char::is_ascii_alphanumeric).take(12).collect();
+    format!("d{instance}-{}", short(digest.0))
+}
+
+/// A number in base 36.
+fn short(number: i64) -> String {
+    let mut rest = number.unsigned_abs();
+    let mut digits = Vec::new();
+    loop {
+        digits.push(char::from(b"0123456789abcdefghijklmnopqrstuvwxyz"[(rest % 36) as usize]));
+        rest /= 36;
+        if rest == 0 {
+            break;
+        }
+    }
+    digits.iter().rev().collect()
+}
+
+/// What a person would see, as a number: two messages with the same one look the same.
+pub(crate) fn content(title: &str, body: &str) -> i64 {
+    use sha2::{Digest as _, Sha256};
+    let hash = Sha256::new().chain_update(title).chain_update([0]).chain_update(body).finalize();
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash[..8]);
+    i64::from_le_bytes(first)
+}
+
+/// When a delivery is given up, and whether that means that its message expired.
+pub(crate) fn give_up_at(now: Millis, expires_at: Option<Millis>) -> (Millis, bool) {
+    let horizon = now.saturating_add(GIVE_UP_AFTER);
+    expires_at.filter(|at| *at <= horizon).map_or((horizon, false), |at| (at, true))
+}
+
+/// As much of a platform's words as is kept.
+pub(crate) fn cut(mut words: String) -> String {
+    if words.len() > REASON_BYTES {
+        let mut end = REASON_BYTES;
+        while !words.is_char_boundary(end) {
+            end -= 1;
+        }
+        words.truncate(end);
+    }
+    words
+}
+
+/// Codes of ours, beside the platforms'. None looks like a number.
+pub mod codes {
+    /// No answer came.
+    pub const UNKNOWN: &str = "unknown";
+    /// The program ended meanwhile.
+    pub const LOST: &str = "lost";
+    /// It waited or was tried for too long.
+    pub const GIVEN_UP: &str = "given_up";
+    /// The message expired.
+    pub const EXPIRED: &str = "expired";
+    /// The person has no address any more.
+    pub const UNBOUND: &str = "unbound";
+    /// Its message was pruned.
+    pub const PRUNED: &str = "pruned";
+    /// The platform said later that it did not arrive.
+    pub const NOT_DELIVERED: &str = "not_delivered";
+    /// A newer version came.
+    pub const SUPERSEDED: &str = "superseded";
+    /// The person left.
+    pub const WITHDRAWN: &str = "withdrawn";
+    /// Somebody stopped it.
+    pub const STOPPED: &str = "stopped";
+    /// The channel was removed.
+    pub const REMOVED: &str = "removed";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_fit_the_strictest_platform_and_are_of_the_message_not_the_try() {
+        let id: MessageId = "ABCDEFGHIJKL".parse().unwrap();
+        let plain = key(id, 41, ChannelId(3), 0);
+        assert_eq!(plain, "ABCDEFGHIJKL-15-3");
+        assert_ne!(plain, key(id, 41, ChannelId(3), 1));
+        let long = key(id, i64::from(u32::MAX), ChannelId(1_000_000), 99);
+        assert!(long.len() <= 32, "{long}");
+        assert!(digest_key("0123456789abcdef-z", DeliveryId(i64::from(u32::MAX))).len() <= 32);
+    }
+
+    #[test]
+    fn words_are_cut_between_characters() {
+        let cut = cut("警".repeat(400));
+        assert!(cut.len() <= REASON_BYTES && cut.len() > REASON_BYTES - 3);
+    }
+}

@@ -1,0 +1,102 @@
+//! Who is whom at a channel.
+
+use rusqlite::{Connection, OptionalExtension as _, Row};
+use tocsin_protocol::delivery::Binding;
+
+use super::{
+    super::{
+        fault::Outcome,
+        tx::{Tx, user_id},
+        view::View,
+    },
+    row::{self, ChannelRow},
+};
+use crate::{
+    Error,
+    outbox::{Bound, ChannelId, LaneId, codes},
+};
+
+const SELECT: &str = "SELECT c.name AS channel, u.name AS user, b.address, b.bound_at, b.broken, b.lane, b.user AS id \
+     FROM binding b JOIN channel c ON c.id = b.channel JOIN user u ON u.id = b.user";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Binding> {
+    Ok(Binding {
+        channel: row.get("channel")?,
+        user: row.get("user")?,
+        address: row.get("address")?,
+        bound_at: row.get("bound_at")?,
+        broken: row.get("broken")?,
+    })
+}
+
+pub(super) fn list(view: &View<'_>, channel: &str) -> Outcome<Vec<Binding>> {
+    let channel = ChannelRow::named(view.conn, channel)?;
+    let mut sql = view.conn.prepare_cached(&format!("{SELECT} WHERE b.channel = ?1 ORDER BY u.name"))?;
+    let rows = sql.query_map([channel.id.0], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn holder(conn: &Connection, channel: ChannelId, address: &str) -> Outcome<Option<i64>> {
+    let sql = "SELECT user FROM binding WHERE channel = ?1 AND address = ?2";
+    Ok(conn.prepare_cached(sql)?.query_row((channel.0, address), |row| row.get(0)).optional()?)
+}
+
+pub(super) fn bind(tx: &mut Tx<'_>, channel: &str, user: &str, address: &str) -> Outcome<Binding> {
+    let channel = ChannelRow::named(tx.conn, channel)?;
+    let user = user_id(tx.conn, user)?;
+    if address.is_empty() {
+        return Err(Error::Conflict("an address is needed".into()).into());
+    }
+    if holder(tx.conn, channel.id, address)?.is_some_and(|holder| holder != user.0) {
+        return Err(Error::Conflict("this address belongs to somebody else".into()).into());
+    }
+    let lane = if channel.kind.is_group() { None } else { Some(lane(tx.conn, channel.id, address)?) };
+    tx.names.forget();
+    let sql =
+        "INSERT OR REPLACE INTO binding (channel, user, address, lane, bound_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    tx.conn.prepare_cached(sql)?.execute((channel.id.0, user.0, address, lane.map(|lane| lane.0), tx.now))?;
+    if let Some(lane) = lane {
+        // What may have arrived at the old address stays there: at the new one nothing recognises a repetition.
+        let sql = "UPDATE delivery SET lane = ?3, body = NULL WHERE user = ?2 AND state = 0 AND channel = ?1 \
+                   AND unsure_at IS NULL";
+        tx.conn.prepare_cached(sql)?.execute((channel.id.0, user.0, lane.0))?;
+        row::wake(tx.conn, lane, tx.now)?;
+        tx.due = true;
+    }
+    let mut sql = tx.conn.prepare_cached(&format!("{SELECT} WHERE b.channel = ?1 AND b.user = ?2"))?;
+    Ok(sql.query_row((channel.id.0, user.0), read)?)
+}
+
+fn lane(conn: &Connection, channel: ChannelId, address: &str) -> Outcome<LaneId> {
+    let sql = "INSERT INTO lane (channel, address) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET address = excluded.address \
+               RETURNING id";
+    Ok(conn.prepare_cached(sql)?.query_row((channel.0, address), |row| Ok(LaneId(row.get(0)?)))?)
+}
+
+pub(super) fn unbind(tx: &mut Tx<'_>, channel: &str, who: &Bound) -> Outcome<Option<Binding>> {
+    let channel = ChannelRow::named(tx.conn, channel)?;
+    let user = match who {
+        Bound::User(name) => Some(user_id(tx.conn, name)?.0),
+        Bound::Address(address) => holder(tx.conn, channel.id, address)?,
+    };
+    let Some(user) = user else { return Ok(None) };
+    let found = {
+        let mut sql = tx.conn.prepare_cached(&format!("{SELECT} WHERE b.channel = ?1 AND b.user = ?2"))?;
+        sql.query_row((channel.id.0, user), read).optional()?
+    };
+    let Some(found) = found else { return Ok(None) };
+    tx.names.forget();
+    tx.conn
+        .prepare_cached("DELETE FROM binding WHERE channel = ?1 AND user = ?2")?
+        .execute((channel.id.0, user))?;
+    fail_waiting(tx, channel.id, user)?;
+    Ok(Some(found))
+}
+
+/// What waits for a person at a channel that cannot reach them any more.
+pub(super) fn fail_waiting(tx: &Tx<'_>, channel: ChannelId, user: i64) -> Outcome<()> {
+    let sql = "UPDATE delivery SET state = CASE WHEN unsure_at IS NULL THEN 5 ELSE 6 END, code = ?3, body = NULL, \
+               since = ?4 WHERE user = ?2 AND state = 0 AND channel = ?1";
+    tx.conn.prepare_cached(sql)?.execute((channel.0, user, codes::UNBOUND, tx.now))?;
+    Ok(())
+}

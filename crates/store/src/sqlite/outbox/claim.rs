@@ -1,0 +1,307 @@
+//! Which lanes' time has come.
+//!
+//! Everything here reads an index from its due end: a claim costs what is due, not what waits. A lease is the lane's
+//! next time: a worker that dies needs nobody to notice it.
+
+use rusqlite::{Connection, OptionalExtension as _};
+use tocsin_protocol::{DeliveryState, Millis, delivery::AttemptResult};
+
+use super::{
+    super::{fault::Outcome, message, tx::Tx},
+    fall,
+    row::{self, ChannelRow, DeliveryRow, End},
+};
+use crate::outbox::{
+    ClaimOrder, Claimed, DIGEST_OFFER, GIVE_UP_MOST, Item, Job, LaneId, Lease, Limits, Noticed, Work, codes,
+    health::Gate, key,
+};
+
+pub(super) fn claim(tx: &mut Tx<'_>, order: &ClaimOrder) -> Outcome<Claimed> {
+    let mut claimed = Claimed::default();
+    give_up(tx, order, &mut claimed.noticed)?;
+    let sql = "SELECT min(give_up_at) FROM delivery WHERE state = 0";
+    claimed.next = tx.conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    for (name, limits) in &order.channels {
+        let sql = "SELECT * FROM channel WHERE name = ?1 AND removed_at IS NULL AND enabled";
+        let found = tx.conn.prepare_cached(sql)?.query_row([name], ChannelRow::read).optional()?;
+        let Some(channel) = found else { continue };
+        let next = of_channel(tx, channel, limits, order, &mut claimed)?;
+        claimed.next = [claimed.next, next].into_iter().flatten().min();
+    }
+    Ok(claimed)
+}
+
+/// Leases lanes of one channel; when there may be more to do.
+fn of_channel(
+    tx: &mut Tx<'_>,
+    mut channel: ChannelRow,
+    limits: &Limits,
+    order: &ClaimOrder,
+    claimed: &mut Claimed,
+) -> Outcome<Option<Millis>> {
+    let gate = channel.health.gate(tx.now);
+    if let Gate::Closed(until) = gate {
+        return Ok(first_due(tx.conn, &channel)?.map(|due| due.max(until)));
+    }
+    let sql = "SELECT count(*) FROM lane WHERE channel = ?1 AND leased = 1 AND due_at > ?2";
+    let busy: usize = tx.conn.prepare_cached(sql)?.query_row((channel.id.0, tx.now), |row| row.get(0))?;
+    let mut room = limits.at_once.saturating_sub(busy);
+    if gate == Gate::Probe {
+        room = room.min(1);
+    }
+    while room > 0 && claimed.jobs.len() < order.most {
+        let Some(lane) = due_lane(tx, &channel)? else { break };
+        if lane.leased {
+            recover(tx, &channel, &lane, limits, order, &mut claimed.noticed)?;
+            continue;
+        }
+        if let Some(free_at) = rate_limited(tx.conn, lane.id, limits, tx.now)? {
+            let sql = "UPDATE lane SET due_at = ?2, free_at = ?2 WHERE id = ?1";
+            tx.conn.prepare_cached(sql)?.execute((lane.id.0, free_at))?;
+            continue;
+        }
+        let Some(work) = pick(tx, &channel, &lane, limits, order, &mut claimed.noticed)? else { continue };
+        let sql =
+            "UPDATE lane SET leased = 1, leases = leases + 1, due_at = ?2 WHERE id = ?1 RETURNING leases";
+        let until = tx.now.saturating_add(order.lease_ms);
+        let token = tx.conn.prepare_cached(sql)?.query_row((lane.id.0, until), |row| row.get(0))?;
+        let lease = Lease { lane: lane.id, token };
+        claimed.jobs.push(Job { lease, channel: channel.name.clone(), address: lane.address, work });
+        room -= 1;
+        if gate == Gate::Probe {
+            channel.health.probe_until = until;
+            channel.save_health(tx.conn)?;
+            return Ok(Some(until));
+        }
+    }
+    if room == 0 {
+        // Whoever gives a lane back says so; this is for workers that never do.
+        let sql = "SELECT min(due_at) FROM lane WHERE channel = ?1 AND leased = 1";
+        return Ok(tx.conn.prepare_cached(sql)?.query_row([channel.id.0], |row| row.get(0))?);
+    }
+    first_due(tx.conn, &channel)
+}
+
+fn first_due(conn: &Connection, channel: &ChannelRow) -> Outcome<Option<Millis>> {
+    let sql = "SELECT min(due_at) FROM lane WHERE channel = ?1 AND due_at IS NOT NULL";
+    Ok(conn.prepare_cached(sql)?.query_row([channel.id.0], |row| row.get(0))?)
+}
+
+struct DueLane {
+    id: LaneId,
+    address: String,
+    leased: bool,
+}
+
+fn due_lane(tx: &Tx<'_>, channel: &ChannelRow) -> Outcome<Option<DueLane>> {
+    let sql =
+        "SELECT id, address, leased FROM lane WHERE channel = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT 1";
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(DueLane { id: LaneId(row.get(0)?), address: row.get(1)?, leased: row.get(2)? })
+    };
+    Ok(tx.conn.prepare_cached(sql)?.query_row((channel.id.0, tx.now), read).optional()?)
+}
+
+/// Until when nothing may be sent to a lane; nothing: it may now. A window is counted from the end of each try: by then
+/// the platform has counted it.
+fn rate_limited(conn: &Connection, lane: LaneId, limits: &Limits, now: Millis) -> Outcome<Option<Millis>> {
+    let sql = "SELECT ended_at FROM attempt WHERE lane = ?1 AND ended_at > ?2 AND result <> 4 \
+               ORDER BY ended_at DESC LIMIT 1 OFFSET ?3";
+    let mut sql = conn.prepare_cached(sql)?;
+    let mut free_at = None;
+    for (most, window) in &limits.windows {
+        let place = (lane.0, now.saturating_sub(*window), most.saturating_sub(1));
+        let oldest: Option<Millis> = sql.query_row(place, |row| row.get(0)).optional()?;
+        // Clocks are set back: what seems to be in the future is not waited for longer than a window.
+        let free = oldest.map(|at| at.min(now).saturating_add(*window));
+        free_at = free_at.max(free);
+    }
+    Ok(free_at.filter(|at| *at > now))
+}
+
+/// What to send to this lane. Nothing: its time was put off, or something of it ended; look again.
+fn pick(
+    tx: &mut Tx<'_>,
+    channel: &ChannelRow,
+    lane: &DueLane,
+    limits: &Limits,
+    order: &ClaimOrder,
+    noticed: &mut Noticed,
+) -> Outcome<Option<Work>> {
+    let waiting = waiting(tx.conn, lane.id, 1)?;
+    let Some(head) = waiting.into_iter().next().filter(|head| head.due_at <= tx.now) else {
+        row::release(tx.conn, lane.id)?;
+        // A rate limit that is over must not put off what is due.
+        tx.conn.prepare_cached("UPDATE lane SET free_at = 0 WHERE id = ?1")?.execute([lane.id.0])?;
+        return Ok(None);
+    };
+    if head.seq == 0 {
+        let body = head.body.clone().unwrap_or_default();
+        return Ok(Some(Work::Again { id: head.id, body, history: head.history }));
+    }
+    if let Some(over) = limits.digest_over {
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM delivery WHERE lane = ?1 AND state = 0 AND due_at <= ?2 LIMIT ?3)";
+        let looked = (lane.id.0, tx.now, over + 1);
+        let due: usize = tx.conn.prepare_cached(sql)?.query_row(looked, |row| row.get(0))?;
+        if due > over {
+            return digest(tx, channel, lane, order, noticed);
+        }
+    }
+    if let Some(at) = seen_lately(tx.conn, lane.id, &head, limits, tx.now)? {
+        let sql = "UPDATE delivery SET due_at = ?2 WHERE id = ?1";
+        tx.conn.prepare_cached(sql)?.execute((head.id.0, at))?;
+        return Ok(None);
+    }
+    Ok(item(tx, channel, head, order, noticed)?.map(|item| Work::One(Box::new(item))))
+}
+
+fn waiting(conn: &Connection, lane: LaneId, most: usize) -> Outcome<Vec<DeliveryRow>> {
+    let sql = "SELECT * FROM delivery WHERE lane = ?1 AND state = 0 ORDER BY due_at, id LIMIT ?2";
+    let mut sql = conn.prepare_cached(sql)?;
+    let rows = sql.query_map((lane.0, most), DeliveryRow::read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn digest(
+    tx: &mut Tx<'_>,
+    channel: &ChannelRow,
+    lane: &DueLane,
+    order: &ClaimOrder,
+    noticed: &mut Noticed,
+) -> Outcome<Option<Work>> {
+    let mut items = Vec::new();
+    for row in waiting(tx.conn, lane.id, DIGEST_OFFER)? {
+        if row.due_at <= tx.now && row.seq != 0 {
+            items.extend(item(tx, channel, row, order, noticed)?);
+        }
+    }
+    Ok((!items.is_empty()).then_some(Work::Digest(items)))
+}
+
+/// When the same content may be sent to this lane again, if that is not now. A repetition of the same delivery is not
+/// meant: it has the same key.
+fn seen_lately(
+    conn: &Connection,
+    lane: LaneId,
+    head: &DeliveryRow,
+    limits: &Limits,
+    now: Millis,
+) -> Outcome<Option<Millis>> {
+    if limits.same_content_ms == 0 {
+        return Ok(None);
+    }
+    let sql = "SELECT max(ended_at) FROM attempt WHERE lane = ?1 AND ended_at > ?2 AND result IN (1, 3, 5) \
+               AND content = ?3 AND delivery <> ?4";
+    let since = now.saturating_sub(limits.same_content_ms);
+    let place = (lane.0, since, head.content, head.id.0);
+    let last: Option<Millis> = conn.prepare_cached(sql)?.query_row(place, |row| row.get(0))?;
+    Ok(last.map(|at| at.min(now).saturating_add(limits.same_content_ms)))
+}
+
+/// All that sending needs. Nothing: the message is gone, and so the delivery ended.
+fn item(
+    tx: &mut Tx<'_>,
+    channel: &ChannelRow,
+    row: DeliveryRow,
+    order: &ClaimOrder,
+    noticed: &mut Noticed,
+) -> Outcome<Option<Item>> {
+    let found = message::at(&tx.view(), row.seq)?.filter(|found| !found.pruned);
+    let Some(found) = found else {
+        let end = End { state: DeliveryState::Failed, code: Some(codes::PRUNED), reason: None, msgid: None };
+        row::end(tx.conn, row.id, &end, tx.now)?;
+        noticed.given_up += 1;
+        noticed.alerts += u64::from(fall::tell(tx, &row, &end, order.herald.as_ref())?);
+        return Ok(None);
+    };
+    let mentions = if channel.kind.is_group() { mentions(tx.conn, channel, &found)? } else { Vec::new() };
+    let sql = "SELECT name FROM user WHERE id = ?1";
+    let user = tx.conn.prepare_cached(sql)?.query_row([row.user], |row| row.get(0)).optional()?;
+    let message = found.marked(tx.now);
+    Ok(Some(Item {
+        id: row.id,
+        key: key(message.id, row.user, channel.id, row.intent),
+        message,
+        user,
+        mentions,
+        body: row.body,
+        history: row.history,
+    }))
+}
+
+/// Userids, at a group, of the people that a message is for.
+fn mentions(conn: &Connection, channel: &ChannelRow, found: &message::Found) -> Outcome<Vec<String>> {
+    let sql = "SELECT b.address FROM binding b JOIN member m ON m.user = b.user WHERE b.channel = ?1 AND m.topic = ?2 \
+               AND m.from_seq < ?3 AND (m.to_seq IS NULL OR m.to_seq >= ?3) ORDER BY b.address";
+    let mut sql = conn.prepare_cached(sql)?;
+    let rows = sql.query_map((channel.id.0, found.topic(), found.seq), |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whoever had this lane is gone. A try that had begun may have arrived.
+fn recover(
+    tx: &mut Tx<'_>,
+    channel: &ChannelRow,
+    lane: &DueLane,
+    limits: &Limits,
+    order: &ClaimOrder,
+    noticed: &mut Noticed,
+) -> Outcome<()> {
+    let sql = "SELECT * FROM delivery WHERE lane = ?1 AND state = 1";
+    let sending = tx.conn.prepare_cached(sql)?.query_row([lane.id.0], DeliveryRow::read).optional()?;
+    if let Some(row) = sending {
+        let sql = "UPDATE attempt SET ended_at = ?2, result = ?3 WHERE id = ?1 RETURNING started_at";
+        let lost = row::result_number(AttemptResult::Lost);
+        let started: Option<Millis> = tx
+            .conn
+            .prepare_cached(sql)?
+            .query_row((row.last_attempt, tx.now, lost), |row| row.get(0))
+            .optional()?;
+        let unsure_at = row.history.unsure_at.or(started).unwrap_or(tx.now);
+        let sql = "UPDATE delivery SET unsure_at = ?2 WHERE id = ?1";
+        tx.conn.prepare_cached(sql)?.execute((row.id.0, unsure_at))?;
+        if tx.now < unsure_at.saturating_add(limits.repeat_safe_ms) {
+            let sql = "UPDATE delivery SET state = 0, due_at = ?2, since = ?2 WHERE id = ?1";
+            tx.conn.prepare_cached(sql)?.execute((row.id.0, tx.now))?;
+            noticed.repeated += 1;
+        } else {
+            let end =
+                End { state: DeliveryState::Unknown, code: Some(codes::LOST), reason: None, msgid: None };
+            row::end(tx.conn, row.id, &end, tx.now)?;
+            noticed.unknown += 1;
+            noticed.alerts += u64::from(fall::tell(tx, &row, &end, order.herald.as_ref())?);
+        }
+    }
+    if channel.health.probe_until > 0 {
+        let mut channel = ChannelRow::of(tx.conn, channel.id)?;
+        channel.health.probe_until = 0;
+        channel.save_health(tx.conn)?;
+    }
+    row::release(tx.conn, lane.id)
+}
+
+/// Ends what waited for too long.
+fn give_up(tx: &mut Tx<'_>, order: &ClaimOrder, noticed: &mut Noticed) -> Outcome<()> {
+    let rows: Vec<DeliveryRow> = {
+        let sql = "SELECT * FROM delivery WHERE state = 0 AND give_up_at <= ?1 ORDER BY give_up_at LIMIT ?2";
+        let mut sql = tx.conn.prepare_cached(sql)?;
+        let rows = sql.query_map((tx.now, GIVE_UP_MOST), DeliveryRow::read)?;
+        rows.collect::<Result<_, _>>()?
+    };
+    for row in rows {
+        let (state, code) = match (row.history.unsure_at, row.expires) {
+            (Some(_), _) => (DeliveryState::Unknown, codes::UNKNOWN),
+            (None, true) => (DeliveryState::Expired, codes::EXPIRED),
+            (None, false) => (DeliveryState::Failed, codes::GIVEN_UP),
+        };
+        let end = End { state, code: Some(code), reason: None, msgid: None };
+        row::end(tx.conn, row.id, &end, tx.now)?;
+        match state {
+            DeliveryState::Unknown => noticed.unknown += 1,
+            DeliveryState::Expired => noticed.expired += 1,
+            _ => noticed.given_up += 1,
+        }
+        noticed.alerts += u64::from(fall::tell(tx, &row, &end, order.herald.as_ref())?);
+    }
+    Ok(())
+}

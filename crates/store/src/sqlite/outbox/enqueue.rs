@@ -1,0 +1,184 @@
+//! What other verbs of the store do to the outbox: publishing writes rows, a newer version and leaving cancel them.
+//!
+//! While no channel has a route, a publish costs no statement here: the rules are looked up once and kept with the
+//! other names.
+
+use std::{collections::HashMap, sync::Arc};
+
+use rusqlite::{Connection, OptionalExtension as _};
+use tocsin_protocol::{DeliveryState, Seq};
+
+use super::{
+    super::{fault::Outcome, tx::Tx},
+    row::{self, kind},
+};
+use crate::{
+    Address, StoredMessage, TopicId, UserId,
+    outbox::{
+        ChannelId, LaneId, codes, content, give_up_at,
+        routing::{Bound, Carrier, Routing, Target},
+    },
+};
+
+/// What the writer knows of the outbox.
+#[derive(Clone)]
+pub(in crate::sqlite) struct Outgoing {
+    routing: Arc<Routing>,
+    /// There is or was a delivery.
+    used: bool,
+}
+
+impl Outgoing {
+    pub(in crate::sqlite) fn load(conn: &Connection) -> Outcome<Self> {
+        let used = conn.prepare_cached("SELECT 1 FROM delivery LIMIT 1")?.exists([])?;
+        Ok(Self { routing: Arc::new(routing(conn)?), used })
+    }
+}
+
+fn routing(conn: &Connection) -> Outcome<Routing> {
+    let mut rules = HashMap::new();
+    let mut sql = conn.prepare_cached("SELECT channel, topic, user, from_priority FROM route")?;
+    let rows = sql.query_map([], |row| {
+        Ok(((ChannelId(row.get(0)?), row.get::<_, i64>(1)?, row.get::<_, i64>(2)?), row.get(3)?))
+    })?;
+    for rule in rows {
+        let (place, from): (_, Option<u8>) = rule?;
+        rules.insert(place, from);
+    }
+    let mut channels = Vec::new();
+    let sql = "SELECT id, kind FROM channel WHERE removed_at IS NULL AND enabled ORDER BY id";
+    let mut sql = conn.prepare_cached(sql)?;
+    for found in sql.query_map([], |row| Ok((ChannelId(row.get(0)?), kind(row.get(1)?)?)))? {
+        let (id, kind) = found?;
+        if !rules.iter().any(|((channel, ..), from)| *channel == id && from.is_some()) {
+            continue;
+        }
+        let group = if kind.is_group() { Some(lane_of(conn, id, "")?) } else { None };
+        let people = if group.is_some() { Vec::new() } else { bound(conn, id)? };
+        channels.push(Carrier { id, group: group.flatten(), people });
+    }
+    Ok(Routing { channels, rules })
+}
+
+fn lane_of(conn: &Connection, channel: ChannelId, address: &str) -> Outcome<Option<LaneId>> {
+    let sql = "SELECT id FROM lane WHERE channel = ?1 AND address = ?2";
+    Ok(conn.prepare_cached(sql)?.query_row((channel.0, address), |row| Ok(LaneId(row.get(0)?))).optional()?)
+}
+
+fn bound(conn: &Connection, channel: ChannelId) -> Outcome<Vec<Bound>> {
+    let sql = "SELECT user, lane, broken FROM binding WHERE channel = ?1 AND lane IS NOT NULL";
+    let mut sql = conn.prepare_cached(sql)?;
+    let rows = sql.query_map([channel.0], |row| {
+        Ok(Bound { user: UserId(row.get(0)?), lane: LaneId(row.get(1)?), broken: row.get(2)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Writes the deliveries of a message that was just stored.
+pub(in crate::sqlite) fn enqueue(tx: &mut Tx<'_>, stored: &StoredMessage) -> Outcome<()> {
+    let outgoing = tx.names.outgoing(tx.conn)?;
+    let routing = Arc::clone(&outgoing.routing);
+    if routing.is_empty() {
+        return Ok(());
+    }
+    let message = &stored.message;
+    let targets = match &stored.address {
+        Address::People(people) => routing.targets(None, message.priority, |user| people.contains(&user)),
+        Address::Topic(topic) => {
+            let name = message.topic.as_deref().unwrap_or_default();
+            let members = tx.names.topic(tx.conn, name)?.members;
+            routing.targets(Some(*topic), message.priority, |user| members.contains(&user))
+        }
+    };
+    if targets.is_empty() {
+        return Ok(());
+    }
+    let fingerprint = content(&message.title, &message.body);
+    for target in &targets {
+        insert(tx, stored, target, fingerprint)?;
+    }
+    tx.names.outgoing(tx.conn)?.used = true;
+    tx.due = true;
+    Ok(())
+}
+
+fn insert(tx: &Tx<'_>, stored: &StoredMessage, target: &Target, fingerprint: i64) -> Outcome<()> {
+    let message = &stored.message;
+    let (give_up, expires) = give_up_at(tx.now, message.expires_at);
+    let state = if target.broken.is_some() { DeliveryState::Failed } else { DeliveryState::Queued };
+    let sql = "INSERT INTO delivery (seq, user, channel, lane, state, due_at, give_up_at, expires, content, code, reason, \
+               created_at, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?6, ?6)";
+    tx.conn.prepare_cached(sql)?.execute(rusqlite::params![
+        message.cursor.seq,
+        target.user.map_or(0, |user| user.0),
+        target.channel.0,
+        target.lane.0,
+        row::state_number(state),
+        tx.now,
+        give_up,
+        expires,
+        fingerprint,
+        target.broken.as_ref().map(|_| codes::UNBOUND),
+        target.broken,
+    ])?;
+    if target.broken.is_none() {
+        row::wake(tx.conn, target.lane, tx.now)?;
+    }
+    Ok(())
+}
+
+/// A newer version came: what waits of the older one is not sent any more.
+pub(in crate::sqlite) fn supersede(tx: &mut Tx<'_>, older: Seq) -> Outcome<()> {
+    if tx.names.outgoing(tx.conn)?.used {
+        cancel(tx.conn, older, codes::SUPERSEDED, tx.now)?;
+    }
+    Ok(())
+}
+
+/// Cancels what of a message waits; how many.
+pub(super) fn cancel(conn: &Connection, seq: Seq, code: &str, now: i64) -> Outcome<u64> {
+    let sql = "UPDATE delivery SET state = 8, code = ?2, body = NULL, since = ?3 WHERE seq = ?1 AND seq > 0 AND state = 0";
+    Ok(conn.prepare_cached(sql)?.execute((seq, code, now))? as u64)
+}
+
+/// A person leaves a topic, or everything: what waits for them is not sent any more.
+pub(in crate::sqlite) fn withdraw(tx: &mut Tx<'_>, user: UserId, topic: Option<TopicId>) -> Outcome<()> {
+    if tx.names.outgoing(tx.conn)?.used {
+        let sql = "UPDATE delivery SET state = 8, code = ?3, body = NULL, since = ?4 WHERE user = ?1 AND state = 0 \
+                   AND (?2 IS NULL OR seq IN (SELECT m.seq FROM message m WHERE m.seq = delivery.seq AND m.topic = ?2))";
+        let topic = topic.map(|topic| topic.0);
+        tx.conn.prepare_cached(sql)?.execute((user.0, topic, codes::WITHDRAWN, tx.now))?;
+    }
+    if topic.is_none() {
+        tx.names.forget();
+        tx.conn.prepare_cached("DELETE FROM binding WHERE user = ?1")?.execute([user.0])?;
+        tx.conn.prepare_cached("DELETE FROM route WHERE user = ?1")?.execute([user.0])?;
+    }
+    Ok(())
+}
+
+/// Removes what is known of the deliveries of a message whose receipt is forgotten, and of digests that carried nothing
+/// else.
+pub(in crate::sqlite) fn forget(conn: &Connection, seq: Seq) -> Outcome<()> {
+    let sql = "SELECT id, digest FROM delivery WHERE seq = ?1 AND seq > 0";
+    let rows: Vec<(i64, Option<i64>)> = {
+        let mut sql = conn.prepare_cached(sql)?;
+        let rows = sql.query_map([seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        rows.collect::<Result<_, _>>()?
+    };
+    for (id, digest) in rows {
+        forget_one(conn, id)?;
+        if let Some(digest) = digest
+            && !conn.prepare_cached("SELECT 1 FROM delivery WHERE digest = ?1")?.exists([digest])?
+        {
+            forget_one(conn, digest)?;
+        }
+    }
+    Ok(())
+}
+
+fn forget_one(conn: &Connection, id: i64) -> Outcome<()> {
+    conn.prepare_cached("DELETE FROM attempt WHERE delivery = ?1")?.execute([id])?;
+    conn.prepare_cached("DELETE FROM delivery WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
