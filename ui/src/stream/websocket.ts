@@ -30,6 +30,8 @@ export function websocket(url: (path: string) => URL, clock: Clock, make = (addr
       });
     };
 
+    // Without a cursor in the address the server waits two seconds for this frame before it says hello.
+    if (cursor === undefined) socket.onopen = () => send({ type: "resume" });
     socket.onmessage = ({ data }: MessageEvent<unknown>) => {
       if (over) return;
       const frame = parse(data);

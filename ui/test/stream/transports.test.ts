@@ -24,6 +24,7 @@ class FakeSocket {
   readyState = 1;
   sent: unknown[] = [];
   closed = false;
+  onopen: (() => void) | undefined;
   onmessage: ((event: { data: unknown }) => void) | undefined;
   onclose: ((event: { code: number }) => void) | undefined;
   constructor(readonly url: URL) {}
@@ -52,6 +53,15 @@ describe("WebSocket", () => {
     const { socket } = open(at(3));
     expect(String(socket.url)).toBe(`wss://host.example/ws?device=browser-a&instance=i&cursor=${at(3)}`);
     expect(open().socket.url.searchParams.has("cursor")).toBe(false);
+  });
+
+  test("a new page says at once that it has no position, one with a position has said it", () => {
+    const { socket } = open();
+    socket.onopen?.();
+    expect(socket.sent).toEqual([{ type: "resume" }]);
+    const { socket: again } = open(at(3));
+    again.onopen?.();
+    expect(again.sent).toEqual([]);
   });
 
   test("takes frames apart, and a frame it does not know for a sign of life", () => {
