@@ -1,14 +1,15 @@
 /**
- * Two entries out of one source: `index.html` speaks HTTP (the page at `/`), `desktop.html` speaks to the window's
+ * Two entries out of one template: `index.html` speaks HTTP (the page at `/`), `desktop.html` speaks to the window's
  * process. The strict policy of both (`default-src 'self'`) forbids inline scripts, inline styles and `data:` URLs, so
  * nothing is inlined.
  */
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
+import { entry } from "./vite.entry.ts";
 
 export default defineConfig({
   base: "./",
-  plugins: [svelte()],
+  plugins: [svelte(), entry("desktop.html", "./src/entry/desktop.ts")],
   build: {
     target: "es2022",
     // `light-dark()` as it is written: every engine we run on has it.
