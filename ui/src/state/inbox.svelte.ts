@@ -46,6 +46,11 @@ export class Inbox {
     return this.#next !== undefined;
   }
 
+  /** Nothing ever came. */
+  get untouched(): boolean {
+    return this.loaded && this.rows.length === 0 && !this.filtered;
+  }
+
   get filtered(): boolean {
     return this.filter.show !== "all" || this.filter.topic !== "" || this.filter.search !== "";
   }

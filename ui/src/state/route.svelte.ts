@@ -6,6 +6,8 @@ export interface At {
   place: Place;
   /** The open message, in the inbox. */
   message?: string;
+  /** The page within the settings; absent: the first. */
+  page?: string;
 }
 
 const PLACES: readonly string[] = ["inbox", "compose", "people", "settings"] satisfies Place[];
@@ -13,11 +15,13 @@ const PLACES: readonly string[] = ["inbox", "compose", "people", "settings"] sat
 export function parse(hash: string): At {
   const [place, id] = hash.replace(/^#\/?/, "").split("/");
   if (place === "message" && id !== undefined && /^[A-Za-z0-9]{12}$/.test(id)) return { place: "inbox", message: id };
+  if (place === "settings" && id !== undefined && /^[a-z-]{1,32}$/.test(id)) return { place, page: id };
   return { place: PLACES.includes(place ?? "") ? (place as Place) : "inbox" };
 }
 
 export function href(at: At): string {
-  return at.message === undefined ? `#/${at.place}` : `#/message/${at.message}`;
+  if (at.message !== undefined) return `#/message/${at.message}`;
+  return at.page === undefined ? `#/${at.place}` : `#/${at.place}/${at.page}`;
 }
 
 class Route {

@@ -24,6 +24,17 @@ class Toasts {
     this.#add("bad", describe(error));
   }
 
+  /** Does it; what goes wrong is told, and `false` says so. */
+  async attempt(work: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      this.bad(error);
+      return false;
+    }
+  }
+
   close(id: number): void {
     this.list = this.list.filter((toast) => toast.id !== id);
   }
