@@ -61,6 +61,7 @@ const TEST: &[&str] = &[
     "haproxy",
     "prometheus-alertmanager",
     "desktop-file-utils",
+    "strace",
 ];
 
 /// The packages of `scope`.

@@ -144,9 +144,14 @@ async fn count_unread(mut unread: watch::Receiver<u64>, desk: Arc<Desk>) {
 }
 
 async fn take_events(mut events: mpsc::Receiver<Event>, desk: Arc<Desk>, asks: mpsc::Sender<Ask>) {
+    let mut inbox_failed = false;
     while let Some(event) = events.recv().await {
         match event {
-            Event::Connection(connection) => take_connection(&connection, &desk, &asks).await,
+            Event::Connection(connection) => {
+                inbox_failed |=
+                    matches!(&connection, Connection::Offline { reason: Reason::InboxUnwritable(_), .. });
+                take_connection(&connection, &desk, &asks).await;
+            }
             Event::Stored(stored) => {
                 desk.add_recent(&stored.message);
                 desk.tell(ResidentEvent::Message(Box::new(stored.message.clone())));
@@ -181,6 +186,11 @@ async fn take_events(mut events: mpsc::Receiver<Event>, desk: Arc<Desk>, asks: m
             }
             Event::Reset(_) => {}
             Event::CaughtUp { .. } => {
+                // All that could not be stored before was sent again and is stored. Should the server's own store still
+                // fail, its watch says so again.
+                if std::mem::take(&mut inbox_failed) {
+                    desk.clear(ProblemCode::StoreUnwritable);
+                }
                 let _ = asks.send(Ask::CaughtUp).await;
             }
             Event::Slept(slept) => awake::slept(&desk, slept),

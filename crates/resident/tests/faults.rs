@@ -86,8 +86,7 @@ fn a_killed_resident_leaves_a_socket_that_the_next_one_takes_over() -> Result<()
 fn a_newer_database_is_told_and_left_alone() -> Result<()> {
     let mut desk = Desk::hosting(&[])?;
     let id = desk.publish("kept", 3)?;
-    let end = rustix::process::Pid::from_raw(i32::try_from(desk.resident.id())?).context("no process id")?;
-    rustix::process::kill_process(end, rustix::process::Signal::TERM)?;
+    desk.resident.signal(rustix::process::Signal::TERM)?;
     wait_for("it to end", support::PATIENCE, || desk.resident.has_ended().then_some(()))?;
     let file = desk.paths()?.data.join("tocsin.db");
     let known = fs::read(&file)?;
@@ -141,11 +140,7 @@ fn offline_presses_are_kept_and_sent_later() -> Result<()> {
 #[test]
 fn sigterm_drains() -> Result<()> {
     let mut desk = Desk::hosting(&[])?;
-    let id = i32::try_from(desk.resident.id())
-        .ok()
-        .and_then(rustix::process::Pid::from_raw)
-        .context("no process id")?;
-    rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
+    desk.resident.signal(rustix::process::Signal::TERM)?;
     wait_for("it to end", support::PATIENCE, || desk.resident.has_ended().then_some(()))?;
     assert!(!desk.paths()?.control_socket().exists());
     Ok(())

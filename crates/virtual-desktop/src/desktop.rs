@@ -114,8 +114,7 @@ impl VirtualDesktop {
     fn signal(&self, part: Part, signal: rustix::process::Signal) -> Result<()> {
         let (_, process) =
             self.parts.iter().find(|(other, _)| *other == part).context("this part is missing")?;
-        let id = i32::try_from(process.id()).ok().and_then(rustix::process::Pid::from_raw);
-        Ok(rustix::process::kill_process(id.context("no process id")?, signal)?)
+        process.signal(signal)
     }
 
     /// Notifications that were shown since the last call: title and body on one line each.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::GLANCE;
 
@@ -37,6 +38,16 @@ impl Running {
         self.child.id()
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill_process(self.pid().context("no process id")?, signal)?)
+    }
+
+    /// The process and the group that it leads.
+    fn pid(&self) -> Option<Pid> {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
+    }
+
     /// Ends it as a crash would.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
@@ -62,18 +73,16 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let Some(id) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) else {
-            return;
-        };
+        let Some(group) = self.pid() else { return };
         if self.has_ended() {
             return;
         }
         // The whole group: a driver's browser must not outlive it.
-        let _ = rustix::process::kill_process_group(id, rustix::process::Signal::TERM);
+        let _ = kill_process_group(group, Signal::TERM);
         let deadline = Instant::now() + GRACE;
         while !self.has_ended() {
             if Instant::now() > deadline {
-                let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
+                let _ = kill_process_group(group, Signal::KILL);
                 let _ = self.child.wait();
                 return;
             }
@@ -89,7 +98,7 @@ mod tests {
     #[test]
     fn a_dropped_process_is_gone() {
         let running = Running::start("sleep", Command::new("sleep").arg("1000")).unwrap();
-        let id = i32::try_from(running.child.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
+        let id = running.pid().unwrap();
         drop(running);
         assert!(rustix::process::test_kill_process(id).is_err());
     }
