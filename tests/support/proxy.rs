@@ -71,12 +71,19 @@ impl Proxy {
     }
 }
 
+/// Name of the host's authority in its keyring.
+fn authority(host: &App) -> Result<String> {
+    let names = fs::read_to_string(host.paths()?.data.join("keyring.names"))?;
+    let name = names.lines().find(|name| name.ends_with("/certificate-authority"));
+    Ok(name.context("no authority was stored")?.to_owned())
+}
+
 /// Makes `leaf.pem`: key and certificate for 127.0.0.1, signed with the key that the host keeps in its keyring.
 fn certificate(host: &App, directory: &std::path::Path) -> Result<()> {
     let output = host
         .home
         .command("secret-tool", "secret-tool")?
-        .args(["lookup", "service", "io.github.tocsin", "username", "server/certificate-authority"])
+        .args(["lookup", "service", "io.github.tocsin", "username", &authority(host)?])
         .stdout(std::process::Stdio::piped())
         .output()?;
     ensure!(!output.stdout.is_empty(), "the keyring has no certificate authority");

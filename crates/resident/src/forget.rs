@@ -8,7 +8,6 @@ use tokio::time::timeout;
 use crate::{
     autostart::Autostart,
     join::token_name,
-    lan,
     secrets::{Strongbox, VaultError},
     settings::{self, ServerChoice},
 };
@@ -45,9 +44,7 @@ async fn secrets(paths: &Paths) -> Result<Vec<String>, String> {
     let mut names = Strongbox::known(&paths.vault_file()).map_err(|error| error.to_string())?;
     let (choices, _) = settings::read(&paths.settings_file());
     match choices.server {
-        ServerChoice::Unset => {}
-        // Also when the LAN is off now: it may have been on.
-        ServerChoice::Host => names.push(lan::AUTHORITY.to_owned()),
+        ServerChoice::Unset | ServerChoice::Host => {}
         ServerChoice::Join(joined) => names.push(token_name(&joined.profile)),
     }
     names.sort();

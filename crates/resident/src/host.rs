@@ -101,7 +101,8 @@ async fn host(
     let owner = Owner { server: store.instance().to_owned(), user: user.clone() };
     let Some(inbox) = parts.open_inbox(&owner, over).await else { return Ok(()) };
     // The key of the LAN's certificate is in the keyring. A locked one keeps the LAN waiting, never this computer.
-    let mut lan = if hosting.lan { timeout(LAN_WAIT, lan::identity(parts)).await.ok() } else { None };
+    let mut lan =
+        if hosting.lan { timeout(LAN_WAIT, lan::identity(parts, store.instance())).await.ok() } else { None };
     while let Some(listener) = bind(parts, loopback(hosting.port), over).await {
         let device = device_name();
         let secret = auth::Secret::token();
@@ -133,7 +134,7 @@ async fn host(
             () = over.cancelled() => {}
             () = lan::serve(parts, lan.clone().zip(advertised), hosting.lan_port, state.clone(), &end) => {}
             () = health::watch(&parts.desk, &parts.paths.data, &state) => {}
-            identity = lan::identity(parts), if waiting => lan = Some(identity),
+            identity = lan::identity(parts, store.instance()), if waiting => lan = Some(identity),
         }
         // The stream first: it acknowledges what it has while the server still listens.
         if let Some(link) = parts.links.send_replace(Some(Link::offline(inbox.clone()))) {

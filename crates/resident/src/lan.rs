@@ -22,18 +22,27 @@ use crate::{
     secrets::{Vault, VaultError},
 };
 
-/// Name of the authority (certificate and key, PEM) in the vault.
-pub const AUTHORITY: &str = "server/certificate-authority";
+/// The authority (certificate and key, PEM) that all data directories of a person shared in early builds. Whoever finds
+/// it and has none of its own goes on with it, so that those who joined need no new invite; it stays for the others.
+const SHARED_AUTHORITY: &str = "server/certificate-authority";
+/// Kind of the secret that is the authority of a server.
+const AUTHORITY: &str = "certificate-authority";
+
+/// Name of the authority of this installation's server in the vault: one for each data directory.
+fn authority_name(instance: &str) -> String {
+    format!("{instance}/{AUTHORITY}")
+}
+
 /// How often names and addresses are compared with the certificate: a laptop changes networks, a certificate ages.
 const LOOK: Duration = Duration::from_mins(15);
 
 /// The certificate, as soon as the vault gives or takes its key. Tells what keeps it waiting.
-pub async fn identity(parts: &Parts) -> Identity {
+pub async fn identity(parts: &Parts, instance: &str) -> Identity {
     'ask: loop {
         let mut changed = std::pin::pin!(parts.strongbox.changed());
         let mut has_changed = false;
         let vault = parts.strongbox.vault();
-        let mut making = std::pin::pin!(make(Arc::clone(&vault)));
+        let mut making = std::pin::pin!(make(Arc::clone(&vault), authority_name(instance)));
         let made = loop {
             tokio::select! {
                 made = &mut making => break made,
@@ -115,11 +124,11 @@ async fn keep_fresh(identity: &Identity) {
     }
 }
 
-async fn make(vault: Arc<dyn Vault>) -> Result<Identity, (ProblemCode, String)> {
+async fn make(vault: Arc<dyn Vault>, name: String) -> Result<Identity, (ProblemCode, String)> {
     let runtime = Handle::current();
     // Loading and saving block, and a keyring may take minutes.
     let made = tokio::task::spawn_blocking(move || {
-        let keys = VaultKeys { vault, runtime, failure: std::sync::Mutex::new(None) };
+        let keys = VaultKeys { vault, name, runtime, failure: std::sync::Mutex::new(None) };
         Identity::own(&keys, &names()).map_err(|error| {
             let failure = keys.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
             let code = failure.map_or(ProblemCode::KeyringFailed, |failure| failure.problem());
@@ -145,6 +154,7 @@ fn names() -> Vec<String> {
 /// The vault, as the certificate authority sees it.
 struct VaultKeys {
     vault: Arc<dyn Vault>,
+    name: String,
     runtime: Handle,
     failure: std::sync::Mutex<Option<VaultError>>,
 }
@@ -159,13 +169,21 @@ impl VaultKeys {
 
 impl KeyStore for VaultKeys {
     fn load(&self) -> Result<Option<String>, Error> {
-        let found = self.runtime.block_on(self.vault.get(AUTHORITY)).map_err(|error| self.failed(error))?;
-        Ok(found.map(|pem| pem.expose().to_owned()))
+        let found = self.runtime.block_on(async {
+            if let Some(own) = self.vault.get(&self.name).await? {
+                return Ok(Some(own));
+            }
+            let Some(shared) = self.vault.get(SHARED_AUTHORITY).await? else { return Ok(None) };
+            self.vault.set(&self.name, &shared).await?;
+            tracing::info!("the certificate authority is this data directory's own from now on");
+            Ok(Some(shared))
+        });
+        Ok(found.map_err(|error| self.failed(error))?.map(|pem| pem.expose().to_owned()))
     }
 
     fn save(&self, pem: &str) -> Result<(), Error> {
         self.runtime
-            .block_on(self.vault.set(AUTHORITY, &Secret::new(pem)))
+            .block_on(self.vault.set(&self.name, &Secret::new(pem)))
             .map_err(|error| self.failed(error))
     }
 }

@@ -3,10 +3,12 @@
 
 mod support;
 
-use anyhow::{Context as _, Result};
+use std::{fs, io::Write as _, process::Stdio};
+
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use support::{Desk, free_port};
-use tocsin_virtual_desktop::Part;
+use tocsin_virtual_desktop::{Home, Part};
 
 fn host_for_others(parts: &[Part]) -> Result<Desk> {
     let host = Desk::with(parts)?;
@@ -61,5 +63,42 @@ fn without_a_keyring_the_lan_waits_and_this_computer_does_not() -> Result<()> {
     host.wait_no_problem("keyring_missing")?;
     host.wait_online()?;
     assert_eq!(host.status()?["unread"], 1);
+    Ok(())
+}
+
+/// Runs secret-tool on the item of this name; what it printed.
+fn secret_tool(home: &Home, verb: &[&str], name: &str, input: &str) -> Result<String> {
+    let mut child = home
+        .command("secret-tool", "secret-tool")?
+        .args(verb)
+        .args(["service", "io.github.tocsin", "username", name])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    child.stdin.take().context("no input")?.write_all(input.as_bytes())?;
+    Ok(String::from_utf8(child.wait_with_output()?.stdout)?)
+}
+
+/// Early builds kept one authority for all data directories of a person. Those who joined trust it: it is taken over,
+/// and stays for the other directories.
+#[test]
+fn an_authority_of_an_early_build_is_taken_over() -> Result<()> {
+    let mut host = host_for_others(&[Part::Keyring])?;
+    host.wait_status("an address for others", has_https)?;
+    let names = fs::read_to_string(host.paths()?.data.join("keyring.names"))?;
+    let own = names.lines().find(|name| name.ends_with("/certificate-authority")).context("no authority")?;
+    let pem = secret_tool(&host.home, &["lookup"], own, "")?;
+    ensure!(pem.contains("PRIVATE KEY"), "{own} is no authority");
+
+    host.resident.kill();
+    let early = "server/certificate-authority";
+    ensure!(own != early, "one for each data directory");
+    secret_tool(&host.home, &["store", "--label=Tocsin"], early, &pem)?;
+    secret_tool(&host.home, &["clear"], own, "")?;
+    ensure!(secret_tool(&host.home, &["lookup"], own, "")?.is_empty());
+    host.restart()?;
+    host.wait_status("an address for others", has_https)?;
+    ensure!(secret_tool(&host.home, &["lookup"], own, "")? == pem, "the same authority");
+    ensure!(secret_tool(&host.home, &["lookup"], early, "")? == pem, "the other directories still have it");
     Ok(())
 }
