@@ -20,6 +20,9 @@ const shots = [
   ["inbox-en", "?lang=en#/inbox", WINDOW],
   ["message-en", `?lang=en#/message/${message}`, WINDOW],
   ["message-tall-zh", `?lang=zh-CN#/message/${message}`, { width: 1040, height: 1300 }],
+  // Those of the README: `convert NAME.png +dither -colors 128 PNG8:docs/images/NAME.png`.
+  ["page-en", `?lang=en#/message/${message}`, { width: 1000, height: 960 }],
+  ["page-zh-CN", `?lang=zh-CN#/message/${message}`, { width: 1000, height: 960 }],
   ["message-dark-zh", `?lang=zh-CN&theme=dark#/message/${message}`, WINDOW],
   ["inbox-phone-zh", "?lang=zh-CN#/inbox", PHONE],
   ["message-phone-en", `?lang=en&theme=dark#/message/${message}`, PHONE],
