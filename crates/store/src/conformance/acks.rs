@@ -223,7 +223,7 @@ pub async fn an_ack_through_a_filter_covers_less(bench: Bench) {
     assert_eq!(bench.state(b, "ann").await, State::Missing);
 }
 
-/// Pending, then suppressed or failed, then shown; the best of all devices.
+/// Pending, then failed, then suppressed, then shown; the best of all devices.
 pub async fn shown_goes_only_forward(bench: Bench) {
     let ann = bench.user("ann").await;
     let bob = bench.user("bob").await;
@@ -240,7 +240,9 @@ pub async fn shown_goes_only_forward(bench: Bench) {
     assert_eq!(report(stranger, Shown::Shown, START).await, (None, None));
     assert_eq!(report(desk, Shown::Pending, START).await, (Some(Shown::Pending), None));
     assert_eq!(report(desk, Shown::Failed, START + 5).await, (Some(Shown::Failed), None));
-    assert_eq!(report(desk, Shown::Suppressed, START + 9).await, (Some(Shown::Failed), None));
+    assert_eq!(report(desk, Shown::Suppressed, START + 9).await, (Some(Shown::Suppressed), None));
+    assert_eq!(report(phone, Shown::Failed, START + 9).await, (Some(Shown::Suppressed), None));
+    assert_eq!(report(desk, Shown::Failed, START + 9).await, (Some(Shown::Suppressed), None));
     assert_eq!(
         report(phone, Shown::Shown, START - 99).await,
         (Some(Shown::Shown), Some(START)),

@@ -9,12 +9,13 @@ use crate::{Error, Lost, Pruned, Result, UserId, Viewer, rules};
 
 const DAY: Millis = 24 * 3600 * 1000;
 
-/// How far along showing is; suppressed and failed are equally far.
+/// How far along showing is: what failed and was part of a summary later is suppressed.
 pub(super) fn step(shown: Shown) -> u8 {
     match shown {
         Shown::Pending => 0,
-        Shown::Suppressed | Shown::Failed => 1,
-        Shown::Shown => 2,
+        Shown::Failed => 1,
+        Shown::Suppressed => 2,
+        Shown::Shown => 3,
     }
 }
 
@@ -151,6 +152,7 @@ impl Facts {
             let before = self.now.saturating_sub(self.keep_receipts);
             for index in self.oldest(shelf, |fact| !fact.kept() && fact.message.created_at <= before) {
                 self.messages[index].forgotten = true;
+                self.post_forgotten(self.messages[index].seq);
             }
         }
         self.forget_states(longest);

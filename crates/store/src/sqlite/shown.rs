@@ -1,4 +1,5 @@
-//! What became of showing a message on a device. Only forward: pending → suppressed or failed → shown.
+//! What became of showing a message on a device. Only forward: pending → failed → suppressed → shown. A message that
+//! could not be shown and was part of a summary later is suppressed: the person was told that there is something.
 
 use rusqlite::{Connection, OptionalExtension as _};
 use tocsin_protocol::{Millis, Seq, Shown};
@@ -6,7 +7,7 @@ use tocsin_protocol::{Millis, Seq, Shown};
 use super::{fault::Outcome, message, owed, tx::Tx};
 use crate::{Error, ShownRow, UserId};
 
-/// Order of the states; suppressed and failed are equally far.
+/// How a state is stored. How far it is, is another order: [`step`].
 fn number(shown: Shown) -> i64 {
     match shown {
         Shown::Pending => 0,
@@ -25,8 +26,13 @@ fn state(number: i64) -> Shown {
     }
 }
 
+/// Order of the states: failed before suppressed.
 fn step(number: i64) -> i64 {
-    if number == 2 { 1 } else { number }
+    match number {
+        1 => 2,
+        2 => 1,
+        other => other,
+    }
 }
 
 /// Books all of them. Reports of devices or messages that are gone, or that were never theirs, are passed over.
@@ -63,7 +69,7 @@ fn book(conn: &Connection, row: &ShownRow, seq: Seq, at: Millis) -> Outcome<()> 
 /// The best that any device of a person reported, the earliest of the best.
 pub(super) fn best(conn: &Connection, user: UserId, seq: Seq) -> Outcome<Option<(Shown, Millis)>> {
     let sql = "SELECT s.shown, s.at FROM shown s JOIN device d ON d.id = s.device WHERE s.seq = ?1 AND d.user = ?2 \
-               ORDER BY CASE s.shown WHEN 2 THEN 1 ELSE s.shown END DESC, s.at, s.device LIMIT 1";
+               ORDER BY CASE s.shown WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE s.shown END DESC, s.at, s.device LIMIT 1";
     let row = conn
         .prepare_cached(sql)?
         .query_row((seq, user.0), |row| Ok((row.get(0)?, row.get(1)?)))

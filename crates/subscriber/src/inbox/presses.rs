@@ -46,13 +46,14 @@ impl File {
         Ok(changes)
     }
 
+    /// Only forward: pending, failed, suppressed (failed, and in a summary later), shown.
     pub fn set_shown(&mut self, shown: &[(MessageId, Shown)]) -> Result<()> {
         let now = self.clock.now();
         let under_way = self.reports_under_way.clone();
         let advanced = self.write(|connection| {
             let mut statement = connection.prepare_cached(
                 "UPDATE message SET shown = ?2, shown_at = ?3, reported = 0
-                 WHERE id = ?1 AND shown <> ?2 AND (shown = 0 OR ?2 = 3)",
+                 WHERE id = ?1 AND shown <> ?2 AND (shown = 0 OR ?2 = 3 OR (shown = 2 AND ?2 = 1))",
             )?;
             let mut advanced = Vec::new();
             for (id, shown) in shown {

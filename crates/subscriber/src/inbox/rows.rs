@@ -41,7 +41,7 @@ pub(super) fn wants_acknowledgement(message: &Message) -> bool {
         || message.actions.iter().any(|a| matches!(a, Action::Acknowledge { .. }))
 }
 
-/// The number that stands for a state; larger or equal is further.
+/// The number that stands for a state. Failed becomes suppressed, never the other way.
 pub(super) fn shown_number(shown: Shown) -> i64 {
     match shown {
         Shown::Pending => 0,
