@@ -204,6 +204,27 @@ describe("send", () => {
   });
 });
 
+describe("the next step", () => {
+  const line = () => document.querySelector<HTMLTextAreaElement>("[aria-label='Ready to paste; it sends a message:']")?.value ?? "";
+
+  test("an inbox that never held anything has the line that fills it; a filtered one does not", async () => {
+    const { app } = await open({ empty: true });
+    await until(() => line() !== "");
+    expect(line()).toContain(`${location.origin}/v1/messages`);
+    expect(line()).toContain('"Authorization: Bearer $TOCSIN_TOKEN"');
+    expect(document.querySelector('.steps a[href="#/people"]')).not.toBeNull();
+    app.inbox.set({ show: "unread" });
+    await until(() => line() === "");
+  });
+
+  test("a member is not sent to a page that they do not have", async () => {
+    await open({ empty: true, role: "member" });
+    await until(() => line() !== "");
+    expect(document.querySelector('.steps a[href="#/people"]')).toBeNull();
+    expect(document.querySelector('.steps a[href="#/compose"]')).not.toBeNull();
+  });
+});
+
 describe("people", () => {
   test("a token's secret is shown once", async () => {
     await open();
