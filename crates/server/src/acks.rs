@@ -192,7 +192,9 @@ struct Batch<'a>(
 
 impl Batch<'_> {
     async fn write(mut self) -> tocsin_store::Result<()> {
-        let ranges: Vec<_> = self.1.iter().flatten().flat_map(|(_, ranges)| ranges).copied().collect();
+        let mut ranges: Vec<_> = self.1.iter().flatten().flat_map(|(_, ranges)| ranges).copied().collect();
+        // Rows of neighbours share their pages.
+        ranges.sort_unstable_by_key(|range| (range.device, range.from));
         if !ranges.is_empty() {
             let count = ranges.len();
             self.0.0.store.acknowledge(ranges).await?;

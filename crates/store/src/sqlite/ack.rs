@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{AckRange, DeviceId, UserId};
 
-/// Ranges booked in one go: about a millisecond.
-pub(super) const TURN: usize = 128;
+/// Ranges booked in one go: about a millisecond, which is what a publish may have to wait for.
+pub(super) const TURN: usize = 16;
 /// Devices remembered: as many as connect to one node, at some hundred bytes each.
 const BOOKERS: usize = 16_384;
 /// How exact times of arrival are below priority 4.
