@@ -1,15 +1,13 @@
-//! TCP and TLS for the WebSocket, which is dialled directly: no proxy in between.
+//! TCP and TLS for the WebSocket.
 
 use std::{io, pin::Pin, sync::Arc};
 
+use hyper_util::client::proxy::matcher::Matcher;
 use rustls_pki_types::ServerName;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
-use super::Dial;
+use super::{Dial, proxy};
 use crate::{
     Error,
     connection::{Failure, Kind, Reason},
@@ -22,15 +20,21 @@ impl<T: AsyncRead + AsyncWrite + Send> Pipe for T {}
 
 /// Connects within the time allowed.
 pub(super) async fn connect(dial: &Dial) -> Result<Pin<Box<dyn Pipe>>, Failure> {
-    match tokio::time::timeout(dial.timings.connect, dial_up(dial)).await {
+    // Read anew each time: a laptop changes networks, and its proxies with them.
+    let proxies = Matcher::from_system();
+    if proxy::is_foreign(&dial.api.origin, &proxies) {
+        let why = "only HTTP proxies are known for this transport".into();
+        return Err(Failure::new(Kind::Blocked, Reason::Unreachable(why)));
+    }
+    match tokio::time::timeout(dial.timings.connect, dial_up(dial, &proxies)).await {
         Ok(result) => result.map_err(|error| not_reached(unreachable(&error))),
         Err(_) => Err(Failure::new(Kind::Network, Reason::Unreachable("no answer in time".into()))),
     }
 }
 
-async fn dial_up(dial: &Dial) -> io::Result<Pin<Box<dyn Pipe>>> {
+async fn dial_up(dial: &Dial, proxies: &Matcher) -> io::Result<Pin<Box<dyn Pipe>>> {
     let origin = &dial.api.origin;
-    let stream = TcpStream::connect((origin.host(), origin.port())).await?;
+    let stream = proxy::connect(origin, proxies).await?;
     stream.set_nodelay(true)?;
     if !origin.is_tls() {
         return Ok(Box::pin(stream));

@@ -4,6 +4,7 @@
 mod dial;
 mod event_stream;
 mod poll;
+mod proxy;
 mod sse;
 mod websocket;
 
