@@ -39,7 +39,7 @@ pub struct Behaviour {
     pub wecom_token_s: i64,
     /// What a call with an expired official-account token is answered: 42001, 40014 or 40001 are all seen.
     pub oa_expired_code: i64,
-    /// What a wrong AppSecret is answered: 40001 or 40125.
+    /// What a wrong `AppSecret` is answered: 40001 or 40125.
     pub oa_bad_secret_code: i64,
     /// `gettoken` gives a new token each time; otherwise the same one while it is valid.
     pub wecom_new_token: bool,

@@ -318,7 +318,7 @@ pub struct Robot {
     pub removed: bool,
     pub(crate) recent: Sliding,
     pub(crate) blocked_until: i64,
-    /// media_id → file name and time.
+    /// `media_id` → file name and time.
     pub(crate) media: HashMap<String, (String, i64)>,
 }
 

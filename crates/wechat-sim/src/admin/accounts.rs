@@ -7,6 +7,7 @@ use crate::{
     fault::Fault,
     people::{Follower, Member, Robot, Template},
     shared::Shared,
+    world::World,
 };
 
 /// Every simulated credential, as the consoles would show them.
@@ -123,7 +124,7 @@ pub(super) fn put_fault(shared: &Shared, ask: &Ask) -> Told {
 }
 
 pub(super) fn heal(shared: &Shared) -> Value {
-    shared.world(|world| world.heal());
+    shared.world(World::heal);
     json!([])
 }
 

@@ -43,6 +43,7 @@ struct Wrong(StatusCode, String);
 
 type Told = Result<Value, Wrong>;
 
+#[expect(clippy::needless_pass_by_value, reason = "so that it can be handed to `or_else` as it is")]
 fn wrong<T>(message: impl ToString) -> Result<T, Wrong> {
     Err(Wrong(StatusCode::BAD_REQUEST, message.to_string()))
 }

@@ -1,5 +1,7 @@
 //! What an event says, written as XML or JSON.
 
+use std::fmt::Display;
+
 use serde_json::{Map, Value};
 
 /// A field's value.
@@ -32,7 +34,8 @@ impl Event {
         self
     }
 
-    pub(crate) fn number(mut self, name: &str, value: impl ToString) -> Self {
+    #[expect(clippy::needless_pass_by_value, reason = "numbers")]
+    pub(crate) fn number(mut self, name: &str, value: impl Display) -> Self {
         self.0.push((name.into(), Node::Number(value.to_string())));
         self
     }

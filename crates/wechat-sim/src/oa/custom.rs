@@ -64,7 +64,7 @@ fn take_window(follower: &mut Follower, now: i64) -> Result<(), Refusal> {
 fn fill(item: &mut Item, content: &Value) -> Result<(), Refusal> {
     match item.kind.as_str() {
         "text" => {
-            item.text = text(content, "content").unwrap_or_default().to_owned();
+            text(content, "content").unwrap_or_default().clone_into(&mut item.text);
             if item.text.is_empty() {
                 return refuse(44_004, "empty content");
             }
@@ -75,13 +75,13 @@ fn fill(item: &mut Item, content: &Value) -> Result<(), Refusal> {
         "news" => {
             let articles = content["articles"].as_array().map_or(&[][..], Vec::as_slice);
             let [article] = articles else { return refuse(45_008, "article size out of limit") };
-            item.title = text(article, "title").unwrap_or_default().to_owned();
-            item.text = text(article, "description").unwrap_or_default().to_owned();
+            text(article, "title").unwrap_or_default().clone_into(&mut item.title);
+            text(article, "description").unwrap_or_default().clone_into(&mut item.text);
             item.url = text(article, "url").map(str::to_owned);
         }
         "msgmenu" => {
-            item.title = text(content, "head_content").unwrap_or_default().to_owned();
-            item.text = text(content, "tail_content").unwrap_or_default().to_owned();
+            text(content, "head_content").unwrap_or_default().clone_into(&mut item.title);
+            text(content, "tail_content").unwrap_or_default().clone_into(&mut item.text);
             let list = content["list"].as_array().into_iter().flatten();
             item.buttons = list
                 .filter_map(|one| {

@@ -153,7 +153,7 @@ fn item(
 ) -> Item {
     let mut item = Item::new(Channel::OaTemplate, appid, openid, "template", body, now);
     item.title.clone_from(&template.title);
-    item.text = template.content.clone();
+    item.text.clone_from(&template.content);
     for (key, value) in shown {
         item.text = item.text.replace(&format!("{{{{{key}.DATA}}}}"), &value);
     }

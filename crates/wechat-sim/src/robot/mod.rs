@@ -142,7 +142,8 @@ fn picture(item: &mut Item, content: &Value) -> Result<(), Refusal> {
     if raw.is_empty() || raw.len() > PICTURE_BYTES {
         return refuse(40_009, "invalid image size");
     }
-    let sum: String = Md5::digest(&raw).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum = Md5::digest(&raw).iter().fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte));
+    let sum = format!("{sum:032x}");
     if !text(content, "md5").is_some_and(|given| given.eq_ignore_ascii_case(&sum)) {
         return refuse(301_019, "media md5 not match");
     }

@@ -28,7 +28,7 @@ pub(crate) fn fill(item: &mut Item, card: &Value) -> Result<(), Refusal> {
     let main = &card["main_title"];
     let title = text(main, "title").or_else(|| text(card, "sub_title_text"));
     let Some(title) = title else { return refuse(40_063, "some parameters are empty: main_title.title") };
-    item.title = title.to_owned();
+    title.clone_into(&mut item.title);
     item.text = lines(card).join("\n");
     match kind.as_str() {
         "text_notice" | "news_notice" => {

@@ -35,7 +35,7 @@ pub(super) fn fill(item: &mut Item, body: &Value) -> Result<(), Refusal> {
             if whole.is_empty() {
                 return refuse(44_004, "text content is empty");
             }
-            item.text = cut_bytes(whole, TEXT_BYTES).to_owned();
+            cut_bytes(whole, TEXT_BYTES).clone_into(&mut item.text);
         }
         "markdown" => {
             let whole = text(content, "content").unwrap_or_default();
@@ -45,7 +45,7 @@ pub(super) fn fill(item: &mut Item, body: &Value) -> Result<(), Refusal> {
             if whole.len() > MARKDOWN_BYTES {
                 return refuse(45_002, "content size out of limit");
             }
-            item.text = whole.to_owned();
+            whole.clone_into(&mut item.text);
         }
         "textcard" => text_card(item, content)?,
         "news" => news(item, content)?,
@@ -62,8 +62,8 @@ fn text_card(item: &mut Item, content: &Value) -> Result<(), Refusal> {
     else {
         return refuse(40_063, "some parameters are empty");
     };
-    item.title = cut_chars(title, CARD_TITLE_CHARS).to_owned();
-    item.text = cut_chars(description, CARD_TEXT_CHARS).to_owned();
+    cut_chars(title, CARD_TITLE_CHARS).clone_into(&mut item.title);
+    cut_chars(description, CARD_TEXT_CHARS).clone_into(&mut item.text);
     item.url = Some(link(url)?);
     let button = text(content, "btntxt").unwrap_or("详情");
     item.replaced = Some(cut_chars(button, CARD_BUTTON_CHARS).to_owned());
@@ -90,7 +90,7 @@ pub(crate) fn news(item: &mut Item, content: &Value) -> Result<(), Refusal> {
         lines.push(cut_bytes(title, ARTICLE_TITLE_BYTES));
         lines.extend(text(article, "description").map(|text| cut_bytes(text, ARTICLE_TEXT_BYTES)));
     }
-    item.title = lines[0].to_owned();
+    lines[0].clone_into(&mut item.title);
     item.text = lines[1..].join("\n");
     Ok(())
 }

@@ -1,6 +1,10 @@
 //! A client without cleverness: one connection for each request, nothing retried, nothing cached.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test file uses its own part; what fails here fails the test"
+)]
 
 use std::{net::Ipv4Addr, time::Duration};
 
