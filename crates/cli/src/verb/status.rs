@@ -89,6 +89,13 @@ fn human(context: &Context, status: &Status) -> String {
     if let Some(page) = &status.page {
         rows.push((context.say("status.page", &[]), page.clone()));
     }
+    if status.kept_awake {
+        rows.push((context.say("status.sleep", &[]), context.say("status.kept_awake", &[])));
+    } else if let Some(slept) = status.slept {
+        let (from, to) = (time(slept.from), time(slept.to));
+        let slept = context.say("status.slept", &[("from", &from), ("to", &to)]);
+        rows.push((context.say("status.sleep", &[]), slept));
+    }
     rows.push((context.say("status.data", &[]), status.data_dir.clone()));
     rows.push((context.say("status.log", &[]), status.log_file.clone()));
     let problems = status.problems.iter().map(|found| problem(context, status, found));
