@@ -186,7 +186,11 @@ impl Alerts {
                     retention_days: None,
                     members: admins.into_iter().collect(),
                 };
-                self.store.add_topic(topic).await.map(drop)
+                match self.store.add_topic(topic).await {
+                    // An alert that is raised inside the store was first: it gathered them.
+                    Ok(_) | Err(Error::Conflict(_)) => Ok(()),
+                    Err(error) => Err(error),
+                }
             }
             Err(error) => Err(error),
         }

@@ -4,9 +4,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use proptest::prelude::*;
-use tocsin_protocol::{Format, NewTopic, NewUser, Priority, Role, Seq};
+use tocsin_protocol::{NewTopic, NewUser, Role, Seq};
 use tocsin_store::{
-    Address, Authority, DeviceId, Entry, NewMessage, Sender, Store, TokenId, TopicId, UserId,
+    Address, DeviceId, Entry, Store, TokenId, TopicId, UserId,
+    conformance::{to_people, to_topic},
     model::ModelStore,
 };
 
@@ -116,23 +117,9 @@ impl World {
     }
 
     async fn publish(&self, topic: Option<usize>, to: Option<usize>) {
-        let message = NewMessage {
-            sender: Sender { token: TokenId(-1), user: None, name: "test".into(), authority: Authority::All },
-            topic: topic.map(|topic| TOPICS[topic].into()),
-            to: to.map(|person| PEOPLE[person].into()).into_iter().collect(),
-            title: "t".into(),
-            body: String::new(),
-            format: Format::Text,
-            priority: Priority::DEFAULT,
-            tags: Vec::new(),
-            click: None,
-            actions: Vec::new(),
-            key: None,
-            replaces: None,
-            resolved: false,
-            expires_in_ms: None,
-            idempotency: None,
-            twins: false,
+        let message = match (topic, to) {
+            (Some(topic), _) => to_topic(TOPICS[topic]),
+            (None, to) => to_people(&to.map(|person| PEOPLE[person]).into_iter().collect::<Vec<_>>()),
         };
         self.store.publish(message).await.unwrap();
     }

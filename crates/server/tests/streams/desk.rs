@@ -1,20 +1,12 @@
 //! A server on port 0 over a real store, and people with tokens.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tocsin_protocol::{
-    MessageId, Millis, NewToken, NewTopic, NewUser, Priority, Receipt, Role, Seq, State, TokenKind,
-};
+use tocsin_protocol::{MessageId, NewToken, NewTopic, NewUser, Receipt, Role, Seq, State, TokenKind};
 use tocsin_server::{AppState, Config, auth::Secret, listen};
 use tocsin_store::{
-    Authority, Clock, NewMessage, Sender, Store, TokenId, TokenOrder, UserId, Viewer,
+    Clock, NewMessage, Store, TokenOrder, UserId, Viewer,
+    conformance::{to_people, to_topic},
     sqlite::{Options, SqliteStore, system_clock},
 };
 use tokio::task::JoinHandle;
@@ -150,13 +142,13 @@ impl Desk {
     }
 
     pub async fn publish_body(&self, topic: &str, title: &str, body: &str) -> (MessageId, Seq) {
-        self.store(NewMessage { topic: Some(topic.into()), body: body.into(), ..message(title) }).await
+        self.store(NewMessage { title: title.into(), body: body.into(), ..to_topic(topic) }).await
     }
 
     /// To people by name.
     pub async fn tell(&self, people: &[&Person], title: &str) -> (MessageId, Seq) {
-        let to = people.iter().map(|person| person.name.clone()).collect();
-        self.store(NewMessage { to, ..message(title) }).await
+        let names: Vec<&str> = people.iter().map(|person| person.name.as_str()).collect();
+        self.store(NewMessage { title: title.into(), ..to_people(&names) }).await
     }
 
     async fn store(&self, message: NewMessage) -> (MessageId, Seq) {
@@ -184,51 +176,5 @@ impl Desk {
 
     pub async fn until_connections(&self, wanted: usize) {
         until(&format!("{wanted} connections"), async || self.state.hub.connections() == wanted).await;
-    }
-}
-
-fn message(title: &str) -> NewMessage {
-    NewMessage {
-        sender: Sender { token: TokenId(-1), user: None, name: "test".into(), authority: Authority::All },
-        topic: None,
-        to: Vec::new(),
-        title: title.into(),
-        body: String::new(),
-        format: tocsin_protocol::Format::Text,
-        priority: Priority::DEFAULT,
-        tags: Vec::new(),
-        click: None,
-        actions: Vec::new(),
-        key: None,
-        replaces: None,
-        resolved: false,
-        expires_in_ms: None,
-        idempotency: None,
-        twins: false,
-    }
-}
-
-/// A clock that only moves when it is told to.
-#[derive(Clone)]
-pub struct Hand(Arc<AtomicI64>);
-
-impl Default for Hand {
-    fn default() -> Self {
-        Self(Arc::new(AtomicI64::new(1_800_000_000_000)))
-    }
-}
-
-impl Hand {
-    pub fn clock(&self) -> Clock {
-        let hand = self.0.clone();
-        Arc::new(move || hand.load(Ordering::SeqCst))
-    }
-
-    pub fn now(&self) -> Millis {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    pub fn step(&self, by: Millis) {
-        self.0.fetch_add(by, Ordering::SeqCst);
     }
 }

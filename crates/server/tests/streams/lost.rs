@@ -2,9 +2,10 @@
 //! stream goes on from what is still there. Nobody else notices.
 
 use tocsin_protocol::{Cursor, Millis, Poll, Reset, Seq, ServerFrame, State, stream::ResetReason};
+use tocsin_store::conformance::Hand;
 
 use crate::{
-    desk::{Desk, Hand, Person},
+    desk::{Desk, Person},
     http::{self, EventStream},
     socket::Socket,
 };

@@ -10,9 +10,10 @@ use tocsin_protocol::{
     ClientFrame, Cursor, Message, MessageId, Millis, NewTopic, Poll, Reset, Seq, ServerFrame, State,
     stream::{ResetReason, close},
 };
+use tocsin_store::conformance::Hand;
 
 use crate::{
-    desk::{Desk, Hand, Person},
+    desk::{Desk, Person},
     http::{self, Block, EventStream},
     socket::Socket,
 };
