@@ -38,7 +38,11 @@ pub(crate) async fn push(shared: &Shared, push: Push) {
             }
         }
     });
-    let Some((target, sealed, copies)) = ready else { return };
+    let Some((target, sealed, copies)) = ready else {
+        // Whoever waits for it to be held back.
+        shared.touch();
+        return;
+    };
     for _ in 0..copies {
         deliver(shared, &push, &target, &sealed).await;
     }

@@ -6,6 +6,8 @@
     reason = "each test file uses its own part; what fails here fails the test"
 )]
 
+pub mod listener;
+
 use std::{net::Ipv4Addr, time::Duration};
 
 use bytes::Bytes;
