@@ -8,6 +8,7 @@ mod quiet;
 mod reads;
 mod refusals;
 mod setup;
+mod simulated;
 mod stage;
 mod tokens;
 mod transport;

@@ -17,6 +17,8 @@ use tokio::{
 pub struct Seen {
     pub path: String,
     pub query: BTreeMap<String, String>,
+    /// The query as it came.
+    pub raw: String,
     pub head: String,
     pub body: String,
 }
@@ -161,5 +163,5 @@ async fn read(connection: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Seen> 
         let (name, value) = pair.split_once('=')?;
         Some((name.to_owned(), percent_decode_str(value).decode_utf8().ok()?.into_owned()))
     });
-    Some(Seen { path: path.to_owned(), query: query.collect(), head, body })
+    Some(Seen { path: path.to_owned(), query: query.collect(), raw: raw.to_owned(), head, body })
 }
