@@ -52,6 +52,7 @@ pub(crate) async fn answer(
         let hits = world.faults.take(&call, &mut world.random);
         (world.journal.begin(&call, &hits), hits)
     });
+    shared.touch();
     let result = run(shared, &call, id, hits).await;
     shared.touch();
     result
@@ -73,6 +74,7 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         self.shared.world(|world| world.journal.leave(&self.path));
+        self.shared.touch();
     }
 }
 

@@ -138,6 +138,11 @@ impl Journal {
             .unwrap_or(0)
     }
 
+    /// So many run now on paths that end so.
+    pub fn in_flight(&self, path: &str) -> u32 {
+        self.flights.iter().filter(|(name, _)| name.ends_with(path)).map(|(_, flight)| flight.now).sum()
+    }
+
     /// The counts as JSON.
     pub(crate) fn counts(&self) -> Value {
         let paths = self.calls.iter().map(|(path, calls)| {

@@ -1,6 +1,8 @@
 //! Independent programs agree with the simulator: `wechatpy` sends through it and is called back by it, `@wecom/crypto`
 //! opens what it seals and seals what it opens. Installed by `tests/independent/setup.sh`.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod common;
 
 use std::{

@@ -1,5 +1,7 @@
 //! The proxies: what goes through them comes from another address, and a wrong password is told apart.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod common;
 
 use base64::Engine as _;

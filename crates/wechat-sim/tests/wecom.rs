@@ -1,5 +1,7 @@
 //! WeCom's app messages: partial failures, silent drops, duplicates, cards.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod common;
 
 use common::{Bench, card, get, post, text};

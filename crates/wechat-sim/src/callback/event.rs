@@ -34,7 +34,6 @@ impl Event {
         self
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "numbers")]
     pub(crate) fn number(mut self, name: &str, value: impl Display) -> Self {
         self.0.push((name.into(), Node::Number(value.to_string())));
         self
