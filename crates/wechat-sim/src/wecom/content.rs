@@ -15,7 +15,6 @@ const TEXT_BYTES: usize = 2_048;
 const MARKDOWN_BYTES: usize = 2_048;
 const CARD_TITLE_CHARS: usize = 128;
 const CARD_TEXT_CHARS: usize = 512;
-const CARD_BUTTON_CHARS: usize = 4;
 const URL_BYTES: usize = 2_048;
 const MOST_ARTICLES: usize = 8;
 const ARTICLE_TITLE_BYTES: usize = 128;
@@ -65,8 +64,6 @@ fn text_card(item: &mut Item, content: &Value) -> Result<(), Refusal> {
     cut_chars(title, CARD_TITLE_CHARS).clone_into(&mut item.title);
     cut_chars(description, CARD_TEXT_CHARS).clone_into(&mut item.text);
     item.url = Some(link(url)?);
-    let button = text(content, "btntxt").unwrap_or("详情");
-    item.replaced = Some(cut_chars(button, CARD_BUTTON_CHARS).to_owned());
     Ok(())
 }
 
