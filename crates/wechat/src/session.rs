@@ -102,6 +102,10 @@ impl Session {
         self.tokens.get().await.map(|_| ())
     }
 
+    pub async fn forget(&self) {
+        self.tokens.forget().await;
+    }
+
     pub fn health(&self) -> TokenHealth {
         self.tokens.health()
     }

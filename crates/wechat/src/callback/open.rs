@@ -115,16 +115,20 @@ impl Callback {
     /// With the key that opens it, and which one that was.
     fn decrypt(&self, encrypt: &str) -> Result<(Vec<u8>, usize), Rejected> {
         let mut last = CryptoError::Padding;
+        let mut is_anothers = false;
         for (at, key) in self.keys.iter().enumerate() {
             match crypto::decrypt(key, &self.receive_id, encrypt) {
                 Ok(plain) => return Ok((plain, at)),
-                Err(error @ (CryptoError::Receiver | CryptoError::Base64 | CryptoError::Length(_))) => {
-                    return Err(error.into());
+                // The same with every key.
+                Err(error @ (CryptoError::Base64 | CryptoError::Length(_))) => return Err(error.into()),
+                Err(error) => {
+                    is_anothers |= error == CryptoError::Receiver;
+                    last = error;
                 }
-                Err(error) => last = error,
             }
         }
-        Err(last.into())
+        // Says more than that another key did not fit.
+        Err(if is_anothers { CryptoError::Receiver } else { last }.into())
     }
 }
 

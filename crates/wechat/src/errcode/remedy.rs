@@ -115,6 +115,52 @@ pub enum Remedy {
 }
 
 impl Remedy {
+    /// Every name: each needs its sentence in the locale files.
+    pub const NAMES: &[&str] = &[
+        "none",
+        "wait",
+        "wait_for_day",
+        "wait_for_month",
+        "trust_ip",
+        "confirm_ip",
+        "ip_refused",
+        "check_secret",
+        "check_app_id",
+        "check_corp_id",
+        "check_agent_id",
+        "match_agent",
+        "unfreeze_secret",
+        "token_contested",
+        "bind",
+        "follow",
+        "unblock",
+        "allow_messages",
+        "opt_in",
+        "user_writes",
+        "choose_template",
+        "fix_field",
+        "shorten",
+        "change_content",
+        "grant_api",
+        "api_banned",
+        "account_restricted",
+        "account_type",
+        "widen_visibility",
+        "check_recipients",
+        "enable_app",
+        "assign_licence",
+        "set_callback",
+        "new_robot",
+        "enable_robot",
+        "check_network",
+        "check_proxy",
+        "check_proxy_login",
+        "check_base_url",
+        "check_certificate",
+        "fix_message",
+        "report",
+    ];
+
     /// Its stable name: the key in the locale files, in the API and in the database.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -267,6 +313,7 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::errcode::{Platform, table};
 
     #[test]
     fn the_name_is_the_one_that_is_stored() {
@@ -278,6 +325,13 @@ mod tests {
         ] {
             let stored = serde_json::to_value(&remedy).expect("JSON");
             assert_eq!(stored["name"], remedy.name());
+            assert!(Remedy::NAMES.contains(&remedy.name()));
+        }
+        for platform in [Platform::Official, Platform::Wecom] {
+            for row in table(platform) {
+                let name = row.remedy.with(row.code, &Details::default()).name();
+                assert!(Remedy::NAMES.contains(&name), "{name}");
+            }
         }
         assert_eq!(Remedy::TrustIp { ip: Some("::1".into()) }.params(), [("ip", "::1".to_owned())]);
     }

@@ -6,7 +6,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::errcode::excerpt;
+use crate::{
+    errcode::excerpt,
+    outcome::{Cause, Failure, Unknown},
+};
 
 /// An answer: a JSON object with its `errcode`.
 #[derive(Clone, Debug)]
@@ -36,6 +39,21 @@ impl Answer {
         let errmsg = fields.get("errmsg").and_then(Value::as_str).unwrap_or_default();
         let errmsg = excerpt(&masked(errmsg, secrets));
         Ok(Self { errcode, errmsg, fields })
+    }
+
+    /// Whether a message was taken. Sends are documented to answer with a code; an object that has neither code nor id
+    /// is somebody else's, and to take it for success would lose the message silently.
+    pub fn takes_message(&self) -> bool {
+        self.errcode == 0
+            && (self.fields.contains_key("errcode")
+                || self.fields.contains_key("msgid")
+                || self.errmsg.eq_ignore_ascii_case("ok"))
+    }
+
+    /// The failure of a send whose answer says nothing.
+    pub fn says_nothing() -> Failure {
+        let detail = "the answer has neither errcode nor msgid".into();
+        Failure::Unknown(Unknown { cause: Cause::Unreadable, detail })
     }
 
     /// A field as text, be it a string or a number: ids exceed what a float holds.
@@ -147,6 +165,16 @@ mod tests {
         assert!(!Answer::parse(body, &["canary-token"]).expect("JSON").errmsg.contains("canary"));
         let html = Answer::parse(b"<a href=\"?secret=canary\">", &["canary"]).expect_err("not JSON");
         assert!(!html.contains("canary"), "{html}");
+    }
+
+    #[test]
+    fn an_object_of_somebody_elses_is_no_acceptance() {
+        for taken in [r#"{"errcode":0}"#, r#"{"msgid":1}"#, r#"{"errmsg":"ok"}"#] {
+            assert!(parse(taken).expect("JSON").takes_message(), "{taken}");
+        }
+        for other in ["{}", r#"{"code":403,"message":"denied"}"#, r#"{"errcode":1,"msgid":1}"#] {
+            assert!(!parse(other).expect("JSON").takes_message(), "{other}");
+        }
     }
 
     #[test]

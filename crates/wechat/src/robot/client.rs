@@ -3,7 +3,7 @@
 use crate::{
     Accepted, Api, BadEndpoint, Cause, Endpoint, Failure, NotSent, Outcome, Prepared, Refused, Secret,
     errcode::{self, Call, Platform},
-    http::{Ask, Http},
+    http::{Answer, Ask, Http},
 };
 
 /// The client of one robot.
@@ -32,7 +32,8 @@ impl Robot {
             secrets: vec![key],
         };
         match self.http.ask(ask).await {
-            Ok(answer) if answer.errcode == 0 => Outcome::Accepted(Accepted::default()),
+            Ok(answer) if answer.takes_message() => Outcome::Accepted(Accepted::default()),
+            Ok(answer) if answer.errcode == 0 => Answer::says_nothing().into(),
             Ok(answer) => {
                 let verdict =
                     errcode::classify(Platform::Robot, Call::Business, answer.errcode, &answer.errmsg);

@@ -60,6 +60,8 @@ struct Inner {
 struct Held {
     state: State,
     flight: Option<Flight>,
+    /// The credential is being deleted: a flight that lands later stores nothing.
+    is_forgotten: bool,
 }
 
 /// What a window shows of a token.
@@ -81,7 +83,7 @@ impl Tokens {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let cache = Sealed::new(cache, name, secret);
-        let state = Mutex::new(Held { state: State::default(), flight: None });
+        let state = Mutex::new(Held { state: State::default(), flight: None, is_forgotten: false });
         Self(Arc::new(Inner { source, cache, clock, state }))
     }
 
@@ -133,6 +135,16 @@ impl Tokens {
     /// Forgets earlier failures: a person has changed something and asks at once.
     pub fn retry_now(&self) {
         self.0.lock().state.retry_now();
+    }
+
+    /// Forgets the token, in memory and in the cache.
+    pub async fn forget(&self) {
+        {
+            let mut held = self.0.lock();
+            held.state = State::default();
+            held.is_forgotten = true;
+        }
+        self.0.cache.turn().await.remove().await;
     }
 
     pub fn health(&self) -> TokenHealth {
@@ -191,7 +203,13 @@ impl Inner {
     /// Stores what is held **then**: of two that overlap the later never stores the older.
     async fn persist(&self) {
         let mut storing = self.cache.turn().await;
-        let record = self.lock().state.record();
+        let record = {
+            let held = self.lock();
+            if held.is_forgotten {
+                return;
+            }
+            held.state.record()
+        };
         storing.store(record).await;
     }
 }

@@ -65,6 +65,15 @@ impl Sealed {
 }
 
 impl Turn<'_> {
+    /// Takes what was stored away.
+    pub async fn remove(&mut self) {
+        let (cache, name) = (self.sealed.cache.clone(), self.sealed.name.clone());
+        let removed = tokio::task::spawn_blocking(move || cache.remove(&name)).await;
+        if let Ok(Err(error)) = removed {
+            tracing::warn!(name = &*self.sealed.name, %error, "a cached token cannot be removed");
+        }
+    }
+
     /// Best effort: the token is held in memory in any case.
     pub async fn store(&mut self, record: Record) {
         let (cache, name) = (self.sealed.cache.clone(), self.sealed.name.clone());

@@ -64,6 +64,11 @@ impl WecomApp {
         self.session.health()
     }
 
+    /// Forgets the token, in memory and in the cache: the credential is being deleted.
+    pub async fn forget_token(&self) {
+        self.session.forget().await;
+    }
+
     /// Sends a prepared message or card update.
     pub async fn send(&self, message: &Prepared) -> Outcome {
         if !matches!(message.api, Api::AppMessage | Api::CardUpdate) {
@@ -71,6 +76,7 @@ impl WecomApp {
         }
         let plain = Plain { path: message.api.path(), query: vec![], body: Some(&message.body) };
         match self.session.call(plain).await {
+            Ok(answer) if !answer.takes_message() => Answer::says_nothing().into(),
             Ok(answer) => Outcome::Accepted(Accepted {
                 msgid: answer.text("msgid"),
                 response_code: answer.text("response_code"),

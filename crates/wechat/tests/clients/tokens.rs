@@ -264,12 +264,19 @@ async fn a_restart_finds_the_token_and_nobody_else_does() {
     let file = file().expect("the cache");
     let bytes = std::fs::read(file.path()).expect("the cache");
     assert!(!bytes.windows(6).any(|bytes| bytes == b"canary"));
-    assert!(!file.path().to_string_lossy().contains("wx1"));
+    let path = file.path();
+    assert!(!path.to_string_lossy().contains("wx1"));
 
-    assert!(is_accepted(&client("canary-secret").send(&message).await));
+    let restarted = client("canary-secret");
+    assert!(is_accepted(&restarted.send(&message).await));
     assert_eq!(stage.count(STABLE), 1, "found after the restart");
     assert!(is_accepted(&client("another-secret").send(&message).await));
     assert_eq!(stage.count(STABLE), 2, "another secret unseals nothing");
+    // Stored beside the call.
+    until(|| std::fs::read(&path).is_ok_and(|now| now != bytes)).await;
+    restarted.forget_token().await;
+    assert!(!std::fs::exists(&path).expect("a directory"));
+    assert_eq!(restarted.token_health().good_until, None, "a deleted credential leaves nothing");
 }
 
 #[tokio::test]

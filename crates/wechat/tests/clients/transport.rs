@@ -25,13 +25,14 @@ async fn outcome(stage: &Stage) -> Outcome {
 #[tokio::test]
 async fn what_may_have_been_taken_is_unknown() {
     let half = || Play::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"errcode\":0,".to_vec());
-    let cases: [(fn() -> Play, Cause); 9] = [
+    let cases: [(fn() -> Play, Cause); 10] = [
         (|| Play::Hang, Cause::Timeout),
         (|| Play::Close, Cause::Broken),
         (half, Cause::Broken),
         (|| Play::Status(500, "oops".into()), Cause::Status(500)),
         (|| Play::Status(502, "<html>bad gateway".into()), Cause::Status(502)),
         (|| Play::Status(429, String::new()), Cause::Status(429)),
+        (|| Play::json(r#"{"code":403,"message":"a gateway's own words"}"#), Cause::Unreadable),
         (|| Play::json("<html>welcome to the hotel"), Cause::Unreadable),
         (|| Play::json(r#"{"errcode":0,"errm"#), Cause::Unreadable),
         (|| Play::json(format!("{{\"errmsg\":\"{}\"}}", "x".repeat(5_000_000))), Cause::TooLarge),
