@@ -158,8 +158,9 @@ pub fn said(job: &Job, started: &Started, next: Next, omen: Omen) -> Settlement 
     let (result, code) = match next {
         Next::Accepted => (AttemptResult::Accepted, None),
         Next::Failed => (AttemptResult::Refused, Some("40003")),
-        Next::Unknown => (AttemptResult::Unknown, Some(codes::UNKNOWN)),
-        Next::Retry { why: Again::Unsure, .. } => (AttemptResult::Unknown, Some(codes::UNKNOWN)),
+        Next::Unknown | Next::Retry { why: Again::Unsure, .. } => {
+            (AttemptResult::Unknown, Some(codes::UNKNOWN))
+        }
         Next::Retry { why: Again::NotSent, .. } => (AttemptResult::NotSent, Some("connect")),
         Next::Retry { .. } => (AttemptResult::Refused, Some("-1")),
     };
@@ -315,6 +316,30 @@ pub async fn a_lost_try_is_repeated_while_that_is_safe(post: Post) {
     assert_eq!(post.only().await.state, S::Unknown);
 }
 
+/// A repetition that was put off until the platform would not recognise it is not made.
+pub async fn a_repetition_that_comes_too_late_is_not_made(post: Post) {
+    post.desk(&["ann"]).await;
+    publish(&post, to_topic("ops")).await;
+    let limits = Limits { repeat_safe_ms: MINUTE, ..free() };
+    let job = post.job("app", limits.clone()).await;
+    let started = post.begin(&job).await.unwrap();
+    let retry = Next::Retry { at: post.bench.hand.now() + MINUTE, why: Again::Unsure };
+    post.settle(&job, &started, retry, Omen::None).await;
+    post.bench.hand.step(MINUTE);
+    let claimed = post.claim("app", limits.clone()).await;
+    assert!(claimed.jobs.is_empty());
+    let row = post.only().await;
+    assert_eq!((row.state, claimed.noticed.unknown), (S::Unknown, 1));
+    // A person may: they know that it could be seen twice. What then gets lost is not repeated without them.
+    post.outbox.resend(Resend::One { id: row.id, round: 0 }).await.unwrap();
+    let job = post.job("app", limits.clone()).await;
+    assert!(item(&job).history.resent);
+    post.begin(&job).await.unwrap();
+    post.bench.hand.step(LEASE);
+    let long = Limits { repeat_safe_ms: DAY, ..free() };
+    assert_eq!(post.claim("app", long).await.noticed.unknown, 1);
+}
+
 /// Two tries: the first is thought lost, and its answer comes while the second fails.
 pub async fn an_accepted_first_try_outweighs_a_second_that_failed(post: Post) {
     post.desk(&["ann"]).await;
@@ -374,7 +399,7 @@ pub async fn a_clock_set_back_delays_by_a_window_at_most(post: Post) {
 /// The same content again to the same person waits; another's, and a repetition of the same delivery, do not.
 pub async fn the_same_content_keeps_its_distance(post: Post) {
     post.desk(&["ann"]).await;
-    let limits = Limits { same_content_ms: MINUTE, ..free() };
+    let limits = Limits { same_content_ms: MINUTE, repeat_safe_ms: DAY, ..free() };
     publish(&post, to_topic("ops")).await;
     publish(&post, to_topic("ops")).await;
     publish(&post, NewMessage { title: "other".into(), ..to_topic("ops") }).await;
@@ -726,6 +751,7 @@ macro_rules! outbox_cases {
         $crate::outbox_cases! { @ $make:
             routes_choose_by_person_then_topic only_the_audience_with_an_address a_group_takes_topics_only
             the_way_of_a_delivery a_lease_ends_by_itself a_lost_try_is_repeated_while_that_is_safe
+            a_repetition_that_comes_too_late_is_not_made
             an_accepted_first_try_outweighs_a_second_that_failed a_rate_limit_queues
             a_clock_set_back_delays_by_a_window_at_most the_same_content_keeps_its_distance
             a_flood_becomes_digests a_lost_digest_is_unknown_with_all_it_carries

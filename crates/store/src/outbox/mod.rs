@@ -226,8 +226,11 @@ pub struct History {
     pub busy: u32,
     /// Of those refused as a repetition.
     pub duplicates: u32,
-    /// When the first try began that may have arrived.
+    /// When the first try of this round began that may have arrived.
     pub unsure_at: Option<Millis>,
+    /// A person had it sent again. What the platform recognises may then be counted from an earlier round, so nothing is
+    /// repeated without them.
+    pub resent: bool,
 }
 
 /// A try begins.

@@ -109,9 +109,8 @@ impl Facts {
         let (Some(lane), true, true) = (lane, kept, channel) else { return false };
         let now = self.now;
         self.change(row.id, |fact| {
-            if intent > 0 || lane != fact.lane {
-                fact.history.unsure_at = None;
-            }
+            fact.history.unsure_at = None;
+            fact.history.resent = true;
             fact.state = DeliveryState::Queued;
             fact.lane = lane;
             fact.due_at = now;

@@ -115,6 +115,14 @@ impl Facts {
         loop {
             let due: Vec<_> = self.waiting(lane).into_iter().filter(|fact| fact.due_at <= self.now).collect();
             let Some(head) = due.first().cloned() else { return Ok(None) };
+            let safe = |at: Millis| self.now < at.saturating_add(limits.repeat_safe_ms);
+            if head.history.unsure_at.is_some_and(|at| !safe(at)) {
+                let end = End::of(DeliveryState::Unknown, codes::UNKNOWN);
+                self.end(head.id, &end);
+                noticed.unknown += 1;
+                noticed.alerts += u64::from(self.tell(&head, &end, order.herald.as_ref())?);
+                continue;
+            }
             if head.seq == 0 {
                 let body = head.body.unwrap_or_default();
                 return Ok(Some(Work::Again { id: head.id, body, history: head.history }));
@@ -216,7 +224,7 @@ impl Facts {
             });
             let unsure_at = row.history.unsure_at.or(started).unwrap_or(now);
             self.change(row.id, |fact| fact.history.unsure_at = Some(unsure_at));
-            if now < unsure_at.saturating_add(limits.repeat_safe_ms) {
+            if !row.history.resent && now < unsure_at.saturating_add(limits.repeat_safe_ms) {
                 self.change(row.id, |fact| {
                     fact.state = DeliveryState::Queued;
                     fact.due_at = now;

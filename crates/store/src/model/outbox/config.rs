@@ -61,7 +61,7 @@ impl Facts {
         listed.collect()
     }
 
-    pub(super) fn put_channel(&mut self, name: &str, settings: ChannelSettings) -> Result<Channel> {
+    pub(super) fn put_channel(&mut self, name: &str, settings: &ChannelSettings) -> Result<Channel> {
         if !is_name(name) {
             return Err(Error::Conflict(format!(
                 "{name:?} cannot name a channel: use letters, digits, . _ -"
@@ -188,11 +188,11 @@ impl Facts {
             .filter(|fact| {
                 fact.channel == channel && fact.user == user.0 && fact.state == DeliveryState::Queued
             })
-            .map(|fact| (fact.id, fact.history.unsure_at, fact.reason.clone()))
+            .map(|fact| (fact.id, fact.history.unsure_at))
             .collect();
-        for (id, unsure_at, reason) in waiting {
+        for (id, unsure_at) in waiting {
             let state = if unsure_at.is_some() { DeliveryState::Unknown } else { DeliveryState::Failed };
-            self.end(id, &End { reason, ..End::of(state, codes::UNBOUND) });
+            self.end(id, &End::of(state, codes::UNBOUND));
         }
     }
 

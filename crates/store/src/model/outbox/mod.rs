@@ -182,11 +182,14 @@ impl Facts {
         let live = post.channels.iter().filter(|channel| !channel.removed && channel.enabled);
         let channels = live.map(|channel| {
             let group = post.lanes.iter().find(|lane| lane.channel == channel.id && lane.address.is_empty());
-            let people = post.bindings.iter().filter(|binding| binding.channel == channel.id);
+            let mut people: Vec<_> =
+                post.bindings.iter().filter(|binding| binding.channel == channel.id).collect();
+            people.sort_by_key(|binding| binding.user);
             Carrier {
                 id: channel.id,
                 group: group.map(|lane| lane.id),
                 people: people
+                    .into_iter()
                     .filter_map(|b| Some(Bound { user: b.user, lane: b.lane?, broken: b.broken.clone() }))
                     .collect(),
             }
@@ -335,22 +338,20 @@ impl Facts {
     }
 
     fn alerts_topic(&mut self) {
-        let topic = match self.topic_named(ALERTS) {
-            Ok(topic) => topic.id,
-            Err(_) => {
-                let id = TopicId(super::facts::next_id(&self.topics));
-                self.topics.push(super::facts::TopicFact {
-                    id,
-                    name: ALERTS.into(),
-                    description: String::new(),
-                    retention_days: None,
-                    created_at: self.now,
-                    removed: false,
-                });
-                self.append(Entry::AccountsChanged);
-                id
-            }
-        };
+        let known = self.topic_named(ALERTS).map(|topic| topic.id);
+        let topic = known.unwrap_or_else(|_| {
+            let id = TopicId(super::facts::next_id(&self.topics));
+            self.topics.push(super::facts::TopicFact {
+                id,
+                name: ALERTS.into(),
+                description: String::new(),
+                retention_days: None,
+                created_at: self.now,
+                removed: false,
+            });
+            self.append(Entry::AccountsChanged);
+            id
+        });
         let admins: Vec<UserId> = self
             .users
             .iter()

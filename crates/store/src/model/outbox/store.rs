@@ -31,7 +31,7 @@ impl Outbox for ModelStore {
     }
 
     async fn put_channel(&self, name: &str, settings: ChannelSettings) -> Result<Channel> {
-        self.write(|facts| facts.put_channel(name, settings))
+        self.write(|facts| facts.put_channel(name, &settings))
     }
 
     async fn remove_channel(&self, name: &str) -> Result<()> {

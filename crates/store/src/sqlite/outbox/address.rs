@@ -57,7 +57,7 @@ pub(super) fn bind(tx: &mut Tx<'_>, channel: &str, user: &str, address: &str) ->
     tx.conn.prepare_cached(sql)?.execute((channel.id.0, user.0, address, lane.map(|lane| lane.0), tx.now))?;
     if let Some(lane) = lane {
         // What may have arrived at the old address stays there: at the new one nothing recognises a repetition.
-        let sql = "UPDATE delivery SET lane = ?3, body = NULL WHERE user = ?2 AND state = 0 AND channel = ?1 \
+        let sql = "UPDATE delivery INDEXED BY delivery_waits_for SET lane = ?3, body = NULL WHERE user = ?2 AND state = 0 AND channel = ?1 \
                    AND unsure_at IS NULL";
         tx.conn.prepare_cached(sql)?.execute((channel.id.0, user.0, lane.0))?;
         row::wake(tx.conn, lane, tx.now)?;
@@ -95,7 +95,7 @@ pub(super) fn unbind(tx: &mut Tx<'_>, channel: &str, who: &Bound) -> Outcome<Opt
 
 /// What waits for a person at a channel that cannot reach them any more.
 pub(super) fn fail_waiting(tx: &Tx<'_>, channel: ChannelId, user: i64) -> Outcome<()> {
-    let sql = "UPDATE delivery SET state = CASE WHEN unsure_at IS NULL THEN 5 ELSE 6 END, code = ?3, body = NULL, \
+    let sql = "UPDATE delivery INDEXED BY delivery_waits_for SET state = CASE WHEN unsure_at IS NULL THEN 5 ELSE 6 END, code = ?3, reason = NULL, body = NULL, \
                since = ?4 WHERE user = ?2 AND state = 0 AND channel = ?1";
     tx.conn.prepare_cached(sql)?.execute((channel.0, user, codes::UNBOUND, tx.now))?;
     Ok(())

@@ -114,11 +114,10 @@ pub(super) fn remove(tx: &mut Tx<'_>, name: &str) -> Outcome<()> {
     };
     for lane in lanes {
         // What a retried digest would have carried ends with it.
-        let sql = "UPDATE delivery SET state = 8, code = ?2, body = NULL, since = ?3 WHERE state = 2 AND digest IN \
+        let sql = "UPDATE delivery SET state = 8, code = ?2, reason = NULL, body = NULL, since = ?3 WHERE state = 2 AND digest IN \
                    (SELECT d.id FROM delivery d WHERE d.lane = ?1 AND d.state = 0 AND d.seq = 0)";
         tx.conn.prepare_cached(sql)?.execute((lane, codes::REMOVED, tx.now))?;
-        let sql =
-            "UPDATE delivery SET state = 8, code = ?2, body = NULL, since = ?3 WHERE lane = ?1 AND state = 0";
+        let sql = "UPDATE delivery SET state = 8, code = ?2, reason = NULL, body = NULL, since = ?3 WHERE lane = ?1 AND state = 0";
         tx.conn.prepare_cached(sql)?.execute((lane, codes::REMOVED, tx.now))?;
     }
     for sql in ["DELETE FROM binding WHERE channel = ?1", "DELETE FROM route WHERE channel = ?1"] {

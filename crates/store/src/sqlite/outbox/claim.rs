@@ -16,11 +16,31 @@ use crate::outbox::{
     health::Gate, key,
 };
 
+// The index is named: without statistics the planner takes that of the states, and sorts all that waits.
+const NEXT_GIVE_UP: &str =
+    "SELECT give_up_at FROM delivery INDEXED BY delivery_give_up WHERE state = 0 ORDER BY give_up_at LIMIT 1";
+const GIVE_UP: &str = "SELECT * FROM delivery INDEXED BY delivery_give_up WHERE state = 0 AND give_up_at <= ?1 ORDER BY give_up_at LIMIT ?2";
+const BUSY: &str =
+    "SELECT count(*) FROM lane INDEXED BY lane_leased WHERE channel = ?1 AND leased = 1 AND due_at > ?2";
+const FIRST_BACK: &str =
+    "SELECT min(due_at) FROM lane INDEXED BY lane_leased WHERE channel = ?1 AND leased = 1";
+const FIRST_DUE: &str =
+    "SELECT due_at FROM lane WHERE channel = ?1 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1";
+const DUE_LANE: &str =
+    "SELECT id, address, leased FROM lane WHERE channel = ?1 AND due_at <= ?2 ORDER BY due_at, id LIMIT 1";
+const WAITING: &str = "SELECT * FROM delivery WHERE lane = ?1 AND state = 0 ORDER BY due_at, id LIMIT ?2";
+const COUNT_DUE: &str =
+    "SELECT count(*) FROM (SELECT 1 FROM delivery WHERE lane = ?1 AND state = 0 AND due_at <= ?2 LIMIT ?3)";
+const SENDING: &str = "SELECT * FROM delivery WHERE lane = ?1 AND state = 1";
+const NTH_LAST: &str = "SELECT ended_at FROM attempt WHERE lane = ?1 AND ended_at > ?2 AND result <> 4 \
+     ORDER BY ended_at DESC LIMIT 1 OFFSET ?3";
+const SAME_CONTENT: &str = "SELECT max(ended_at) FROM attempt WHERE lane = ?1 AND ended_at > ?2 AND result IN (1, 3, 5) \
+     AND content = ?3 AND delivery <> ?4";
+
 pub(super) fn claim(tx: &mut Tx<'_>, order: &ClaimOrder) -> Outcome<Claimed> {
     let mut claimed = Claimed::default();
     give_up(tx, order, &mut claimed.noticed)?;
-    let sql = "SELECT min(give_up_at) FROM delivery WHERE state = 0";
-    claimed.next = tx.conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    claimed.next = tx.conn.prepare_cached(NEXT_GIVE_UP)?.query_row([], |row| row.get(0)).optional()?;
     for (name, limits) in &order.channels {
         let sql = "SELECT * FROM channel WHERE name = ?1 AND removed_at IS NULL AND enabled";
         let found = tx.conn.prepare_cached(sql)?.query_row([name], ChannelRow::read).optional()?;
@@ -43,8 +63,7 @@ fn of_channel(
     if let Gate::Closed(until) = gate {
         return Ok(first_due(tx.conn, &channel)?.map(|due| due.max(until)));
     }
-    let sql = "SELECT count(*) FROM lane WHERE channel = ?1 AND leased = 1 AND due_at > ?2";
-    let busy: usize = tx.conn.prepare_cached(sql)?.query_row((channel.id.0, tx.now), |row| row.get(0))?;
+    let busy: usize = tx.conn.prepare_cached(BUSY)?.query_row((channel.id.0, tx.now), |row| row.get(0))?;
     let mut room = limits.at_once.saturating_sub(busy);
     if gate == Gate::Probe {
         room = room.min(1);
@@ -76,15 +95,13 @@ fn of_channel(
     }
     if room == 0 {
         // Whoever gives a lane back says so; this is for workers that never do.
-        let sql = "SELECT min(due_at) FROM lane WHERE channel = ?1 AND leased = 1";
-        return Ok(tx.conn.prepare_cached(sql)?.query_row([channel.id.0], |row| row.get(0))?);
+        return Ok(tx.conn.prepare_cached(FIRST_BACK)?.query_row([channel.id.0], |row| row.get(0))?);
     }
     first_due(tx.conn, &channel)
 }
 
 fn first_due(conn: &Connection, channel: &ChannelRow) -> Outcome<Option<Millis>> {
-    let sql = "SELECT min(due_at) FROM lane WHERE channel = ?1 AND due_at IS NOT NULL";
-    Ok(conn.prepare_cached(sql)?.query_row([channel.id.0], |row| row.get(0))?)
+    Ok(conn.prepare_cached(FIRST_DUE)?.query_row([channel.id.0], |row| row.get(0)).optional()?)
 }
 
 struct DueLane {
@@ -94,20 +111,16 @@ struct DueLane {
 }
 
 fn due_lane(tx: &Tx<'_>, channel: &ChannelRow) -> Outcome<Option<DueLane>> {
-    let sql =
-        "SELECT id, address, leased FROM lane WHERE channel = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT 1";
     let read = |row: &rusqlite::Row<'_>| {
         Ok(DueLane { id: LaneId(row.get(0)?), address: row.get(1)?, leased: row.get(2)? })
     };
-    Ok(tx.conn.prepare_cached(sql)?.query_row((channel.id.0, tx.now), read).optional()?)
+    Ok(tx.conn.prepare_cached(DUE_LANE)?.query_row((channel.id.0, tx.now), read).optional()?)
 }
 
 /// Until when nothing may be sent to a lane; nothing: it may now. A window is counted from the end of each try: by then
 /// the platform has counted it.
 fn rate_limited(conn: &Connection, lane: LaneId, limits: &Limits, now: Millis) -> Outcome<Option<Millis>> {
-    let sql = "SELECT ended_at FROM attempt WHERE lane = ?1 AND ended_at > ?2 AND result <> 4 \
-               ORDER BY ended_at DESC LIMIT 1 OFFSET ?3";
-    let mut sql = conn.prepare_cached(sql)?;
+    let mut sql = conn.prepare_cached(NTH_LAST)?;
     let mut free_at = None;
     for (most, window) in &limits.windows {
         let place = (lane.0, now.saturating_sub(*window), most.saturating_sub(1));
@@ -135,14 +148,24 @@ fn pick(
         tx.conn.prepare_cached("UPDATE lane SET free_at = 0 WHERE id = ?1")?.execute([lane.id.0])?;
         return Ok(None);
     };
+    if let Some(at) = head.history.unsure_at
+        && tx.now >= at.saturating_add(limits.repeat_safe_ms)
+    {
+        // It was put off until the platform would not recognise it any more.
+        let end =
+            End { state: DeliveryState::Unknown, code: Some(codes::UNKNOWN), reason: None, msgid: None };
+        row::end(tx.conn, head.id, &end, tx.now)?;
+        noticed.unknown += 1;
+        noticed.alerts += u64::from(fall::tell(tx, &head, &end, order.herald.as_ref())?);
+        return Ok(None);
+    }
     if head.seq == 0 {
         let body = head.body.clone().unwrap_or_default();
         return Ok(Some(Work::Again { id: head.id, body, history: head.history }));
     }
     if let Some(over) = limits.digest_over {
-        let sql = "SELECT count(*) FROM (SELECT 1 FROM delivery WHERE lane = ?1 AND state = 0 AND due_at <= ?2 LIMIT ?3)";
         let looked = (lane.id.0, tx.now, over + 1);
-        let due: usize = tx.conn.prepare_cached(sql)?.query_row(looked, |row| row.get(0))?;
+        let due: usize = tx.conn.prepare_cached(COUNT_DUE)?.query_row(looked, |row| row.get(0))?;
         if due > over {
             return digest(tx, channel, lane, order, noticed);
         }
@@ -156,8 +179,7 @@ fn pick(
 }
 
 fn waiting(conn: &Connection, lane: LaneId, most: usize) -> Outcome<Vec<DeliveryRow>> {
-    let sql = "SELECT * FROM delivery WHERE lane = ?1 AND state = 0 ORDER BY due_at, id LIMIT ?2";
-    let mut sql = conn.prepare_cached(sql)?;
+    let mut sql = conn.prepare_cached(WAITING)?;
     let rows = sql.query_map((lane.0, most), DeliveryRow::read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -190,11 +212,9 @@ fn seen_lately(
     if limits.same_content_ms == 0 {
         return Ok(None);
     }
-    let sql = "SELECT max(ended_at) FROM attempt WHERE lane = ?1 AND ended_at > ?2 AND result IN (1, 3, 5) \
-               AND content = ?3 AND delivery <> ?4";
     let since = now.saturating_sub(limits.same_content_ms);
     let place = (lane.0, since, head.content, head.id.0);
-    let last: Option<Millis> = conn.prepare_cached(sql)?.query_row(place, |row| row.get(0))?;
+    let last: Option<Millis> = conn.prepare_cached(SAME_CONTENT)?.query_row(place, |row| row.get(0))?;
     Ok(last.map(|at| at.min(now).saturating_add(limits.same_content_ms)))
 }
 
@@ -247,8 +267,7 @@ fn recover(
     order: &ClaimOrder,
     noticed: &mut Noticed,
 ) -> Outcome<()> {
-    let sql = "SELECT * FROM delivery WHERE lane = ?1 AND state = 1";
-    let sending = tx.conn.prepare_cached(sql)?.query_row([lane.id.0], DeliveryRow::read).optional()?;
+    let sending = tx.conn.prepare_cached(SENDING)?.query_row([lane.id.0], DeliveryRow::read).optional()?;
     if let Some(row) = sending {
         let sql = "UPDATE attempt SET ended_at = ?2, result = ?3 WHERE id = ?1 RETURNING started_at";
         let lost = row::result_number(AttemptResult::Lost);
@@ -260,7 +279,7 @@ fn recover(
         let unsure_at = row.history.unsure_at.or(started).unwrap_or(tx.now);
         let sql = "UPDATE delivery SET unsure_at = ?2 WHERE id = ?1";
         tx.conn.prepare_cached(sql)?.execute((row.id.0, unsure_at))?;
-        if tx.now < unsure_at.saturating_add(limits.repeat_safe_ms) {
+        if !row.history.resent && tx.now < unsure_at.saturating_add(limits.repeat_safe_ms) {
             let sql = "UPDATE delivery SET state = 0, due_at = ?2, since = ?2 WHERE id = ?1";
             tx.conn.prepare_cached(sql)?.execute((row.id.0, tx.now))?;
             noticed.repeated += 1;
@@ -283,8 +302,7 @@ fn recover(
 /// Ends what waited for too long.
 fn give_up(tx: &mut Tx<'_>, order: &ClaimOrder, noticed: &mut Noticed) -> Outcome<()> {
     let rows: Vec<DeliveryRow> = {
-        let sql = "SELECT * FROM delivery WHERE state = 0 AND give_up_at <= ?1 ORDER BY give_up_at LIMIT ?2";
-        let mut sql = tx.conn.prepare_cached(sql)?;
+        let mut sql = tx.conn.prepare_cached(GIVE_UP)?;
         let rows = sql.query_map((tx.now, GIVE_UP_MOST), DeliveryRow::read)?;
         rows.collect::<Result<_, _>>()?
     };
@@ -304,4 +322,95 @@ fn give_up(tx: &mut Tx<'_>, order: &ClaimOrder, noticed: &mut Noticed) -> Outcom
         noticed.alerts += u64::from(fall::tell(tx, &row, &end, order.herald.as_ref())?);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    };
+
+    use rusqlite::types::Value;
+
+    use super::{super::super::migrate, *};
+
+    /// As many timers as one desk will ever have, one of them due in a second, and as many tries.
+    const TIMERS: i64 = 100_000;
+
+    fn full() -> Connection {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate::migrate(&mut conn, std::path::Path::new(""), migrate::STEPS).unwrap();
+        conn.execute_batch(&format!(
+            "INSERT INTO channel (id, name, kind, display_name, config, enabled, created_at, budget, budget_at) \
+             VALUES (1, 'app', 1, 'app', '{{}}', 1, 0, 1.0, 0);
+             CREATE TEMP TABLE n AS WITH RECURSIVE n (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < {TIMERS}) \
+             SELECT n FROM n;
+             INSERT INTO lane (id, channel, address, due_at) SELECT n, 1, 'a' || n, 1000 + n FROM n;
+             INSERT INTO delivery (seq, user, channel, lane, state, due_at, give_up_at, expires, content, created_at, since) \
+             SELECT n, n, 1, CASE WHEN n % 2 THEN 1 ELSE n END, 0, 1000 + n, 90000 + n, 0, n, 0, 0 FROM n;
+             INSERT INTO delivery (seq, user, channel, lane, state, due_at, give_up_at, expires, content, created_at, since) \
+             SELECT n + {TIMERS}, n, 1, n, 3, n, n, 0, n, 0, 0 FROM n;
+             INSERT INTO attempt (delivery, lane, round, content, started_at, ended_at, result) \
+             SELECT n, CASE WHEN n % 2 THEN 1 ELSE n END, 0, n, n, n, 1 FROM n;"
+        ))
+        .unwrap();
+        conn
+    }
+
+    /// What SQLite does for a statement, in steps of its machine: the same whatever the computer.
+    fn steps(conn: &mut Connection, sql: &str, values: &[i64]) -> u64 {
+        let count = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&count);
+        conn.progress_handler(
+            1,
+            Some(move || {
+                counted.fetch_add(1, Ordering::Relaxed);
+                false
+            }),
+        )
+        .unwrap();
+        {
+            let mut sql = conn.prepare(sql).unwrap();
+            let values = values.iter().map(|value| Value::Integer(*value));
+            let mut rows = sql.query(rusqlite::params_from_iter(values)).unwrap();
+            while rows.next().unwrap().is_some() {}
+        }
+        conn.progress_handler(1, None::<fn() -> bool>).unwrap();
+        count.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn finding_what_is_due_scans_nothing_that_is_not() {
+        let mut conn = full();
+        for (sql, values) in [
+            (NEXT_GIVE_UP, &[][..]),
+            (GIVE_UP, &[90_001, 200]),
+            (BUSY, &[1, 0]),
+            (FIRST_BACK, &[1]),
+            (FIRST_DUE, &[1]),
+            (DUE_LANE, &[1, 1001]),
+            (WAITING, &[1, 1]),
+            (COUNT_DUE, &[1, 1_000_000, 21]),
+            (SENDING, &[1]),
+            (row::RELEASE, &[1]),
+            (row::WAKE, &[1, 5]),
+            (NTH_LAST, &[1, 90_000, 19]),
+            (SAME_CONTENT, &[1, 99_900, 7, 7]),
+        ] {
+            let plan: Vec<String> = {
+                let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+                let values = values.iter().map(|value| Value::Integer(*value));
+                let rows = explain.query_map(rusqlite::params_from_iter(values), |row| row.get(3)).unwrap();
+                rows.collect::<Result<_, _>>().unwrap()
+            };
+            let sorted = |line: &String| {
+                line.contains("TEMP B-TREE") || !(line.contains("INDEX") || line.contains("PRIMARY KEY"))
+            };
+            let read = |line: &&String| line.contains("delivery") || line.contains("lane ");
+            assert!(!plan.iter().filter(read).any(sorted), "{sql}: {plan:?}");
+            let steps = steps(&mut conn, sql, values);
+            assert!(steps < 1500, "{sql}: {steps} steps with {TIMERS} timers");
+        }
+    }
 }

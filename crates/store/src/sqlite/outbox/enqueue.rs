@@ -66,7 +66,7 @@ fn lane_of(conn: &Connection, channel: ChannelId, address: &str) -> Outcome<Opti
 }
 
 fn bound(conn: &Connection, channel: ChannelId) -> Outcome<Vec<Bound>> {
-    let sql = "SELECT user, lane, broken FROM binding WHERE channel = ?1 AND lane IS NOT NULL";
+    let sql = "SELECT user, lane, broken FROM binding WHERE channel = ?1 AND lane IS NOT NULL ORDER BY user";
     let mut sql = conn.prepare_cached(sql)?;
     let rows = sql.query_map([channel.0], |row| {
         Ok(Bound { user: UserId(row.get(0)?), lane: LaneId(row.get(1)?), broken: row.get(2)? })
@@ -137,14 +137,14 @@ pub(in crate::sqlite) fn supersede(tx: &mut Tx<'_>, older: Seq) -> Outcome<()> {
 
 /// Cancels what of a message waits; how many.
 pub(super) fn cancel(conn: &Connection, seq: Seq, code: &str, now: i64) -> Outcome<u64> {
-    let sql = "UPDATE delivery SET state = 8, code = ?2, body = NULL, since = ?3 WHERE seq = ?1 AND seq > 0 AND state = 0";
+    let sql = "UPDATE delivery SET state = 8, code = ?2, reason = NULL, body = NULL, since = ?3 WHERE seq = ?1 AND seq > 0 AND state = 0";
     Ok(conn.prepare_cached(sql)?.execute((seq, code, now))? as u64)
 }
 
 /// A person leaves a topic, or everything: what waits for them is not sent any more.
 pub(in crate::sqlite) fn withdraw(tx: &mut Tx<'_>, user: UserId, topic: Option<TopicId>) -> Outcome<()> {
     if tx.names.outgoing(tx.conn)?.used {
-        let sql = "UPDATE delivery SET state = 8, code = ?3, body = NULL, since = ?4 WHERE user = ?1 AND state = 0 \
+        let sql = "UPDATE delivery INDEXED BY delivery_waits_for SET state = 8, code = ?3, reason = NULL, body = NULL, since = ?4 WHERE user = ?1 AND state = 0 \
                    AND (?2 IS NULL OR seq IN (SELECT m.seq FROM message m WHERE m.seq = delivery.seq AND m.topic = ?2))";
         let topic = topic.map(|topic| topic.0);
         tx.conn.prepare_cached(sql)?.execute((user.0, topic, codes::WITHDRAWN, tx.now))?;

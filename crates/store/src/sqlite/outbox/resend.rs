@@ -97,13 +97,11 @@ fn again(tx: &mut Tx<'_>, row: &DeliveryRow, intent: i64) -> Outcome<bool> {
         tx.conn.prepare_cached(sql)?.query_row(place, |row| Ok(LaneId(row.get(0)?))).optional()?
     };
     let Some(lane) = lane else { return Ok(false) };
-    // At another address nothing recognises a repetition, and nothing has arrived.
-    let elsewhere = lane != row.lane;
     let sql = "UPDATE delivery SET state = 0, lane = ?2, due_at = ?3, give_up_at = ?4, expires = 0, since = ?3, busy = 0, \
                duplicates = 0, round = round + 1, intent = intent + ?5, body = NULL, msgid = NULL, code = NULL, reason = NULL, \
-               unsure_at = CASE WHEN ?5 > 0 OR ?6 THEN NULL ELSE unsure_at END WHERE id = ?1";
+               unsure_at = NULL WHERE id = ?1";
     let give_up = tx.now.saturating_add(GIVE_UP_AFTER);
-    tx.conn.prepare_cached(sql)?.execute((row.id.0, lane.0, tx.now, give_up, intent, elsewhere))?;
+    tx.conn.prepare_cached(sql)?.execute((row.id.0, lane.0, tx.now, give_up, intent))?;
     row::wake(tx.conn, lane, tx.now)?;
     tx.due = true;
     Ok(true)

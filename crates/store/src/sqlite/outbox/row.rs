@@ -183,6 +183,7 @@ impl DeliveryRow {
                 busy: row.get("busy")?,
                 duplicates: row.get("duplicates")?,
                 unsure_at: row.get("unsure_at")?,
+                resent: row.get::<_, u32>("round")? > 0,
             },
         })
     }
@@ -213,18 +214,19 @@ pub(super) fn end(conn: &Connection, id: DeliveryId, end: &End<'_>, now: Millis)
     Ok(())
 }
 
+pub(super) const RELEASE: &str = "UPDATE lane SET leased = 0, due_at = max(free_at, \
+     (SELECT d.due_at FROM delivery d WHERE d.lane = lane.id AND d.state = 0 ORDER BY d.due_at, d.id LIMIT 1)) WHERE id = ?1";
+pub(super) const WAKE: &str = "UPDATE lane SET due_at = max(?2, free_at) WHERE id = ?1 AND leased = 0 \
+     AND (due_at IS NULL OR due_at > max(?2, free_at))";
+
 /// Gives a lane back: it is due when its first waiting delivery is and the rate limit allows.
 pub(super) fn release(conn: &Connection, lane: LaneId) -> Outcome<()> {
-    let sql = "UPDATE lane SET leased = 0, due_at = (SELECT max(min(d.due_at), lane.free_at) FROM delivery d \
-               WHERE d.lane = lane.id AND d.state = 0) WHERE id = ?1";
-    conn.prepare_cached(sql)?.execute([lane.0])?;
+    conn.prepare_cached(RELEASE)?.execute([lane.0])?;
     Ok(())
 }
 
 /// Something of a lane is due at this time: unless it is leased (giving it back looks again), so is the lane.
 pub(super) fn wake(conn: &Connection, lane: LaneId, at: Millis) -> Outcome<()> {
-    let sql = "UPDATE lane SET due_at = max(?2, free_at) WHERE id = ?1 AND leased = 0 \
-               AND (due_at IS NULL OR due_at > max(?2, free_at))";
-    conn.prepare_cached(sql)?.execute((lane.0, at))?;
+    conn.prepare_cached(WAKE)?.execute((lane.0, at))?;
     Ok(())
 }

@@ -1,0 +1,253 @@
+//! What an answer means: the next state, the time of another try, and what it says about the credential. Pure.
+//!
+//! | answer | delivery | credential |
+//! |---|---|---|
+//! | accepted | accepted; failed for whom it names | good |
+//! | token | busy, as below | trips |
+//! | busy with a time | waits for it, as often as it is said | pauses until then |
+//! | busy | three tries with full jitter, then failed | fault |
+//! | permanent, bug | failed | good |
+//! | config | failed | trips |
+//! | duplicate | after a try that may have arrived: accepted; else once more in a minute | good |
+//! | no answer | again while the platform recognises it, else unknown | fault |
+//! | not sent | again until it is given up | fault |
+
+use tocsin_protocol::{Millis, delivery::AttemptResult};
+use tocsin_store::outbox::{Again, History, Next, codes, health::Omen};
+
+use crate::{Class, Outcome, Refusal};
+
+/// Tries of a delivery that the platform is too busy for: what both platforms advise.
+pub const BUSY_TRIES: u32 = 3;
+/// The first pause between tries; it doubles.
+const PAUSE_FIRST: Millis = 1_000;
+/// The longest pause between tries.
+const PAUSE_MOST: Millis = 300_000;
+/// The shortest: what full jitter rolls may be nothing.
+const PAUSE_LEAST: Millis = 100;
+/// How long the platform takes the same content for a repetition, and a little.
+const DUPLICATE_PAUSE: Millis = 61_000;
+/// Code of an answer that named none.
+const NO_CONNECTION: &str = "not_sent";
+
+/// What an answer is judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// What happened before this try.
+    pub history: History,
+    /// Whom it was for.
+    pub address: &'a str,
+    /// When it began.
+    pub started_at: Millis,
+    /// Now.
+    pub now: Millis,
+    /// How long a repetition shows nothing twice: [`Limits::repeat_safe_ms`](tocsin_store::outbox::Limits).
+    pub repeat_safe_ms: Millis,
+    /// In 0..1.
+    pub roll: f64,
+}
+
+/// What it means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// How the try ended.
+    pub result: AttemptResult,
+    /// What becomes of the delivery.
+    pub next: Next,
+    /// What it says about the credential.
+    pub omen: Omen,
+    /// The platform's code, or one of ours.
+    pub code: Option<String>,
+    /// The platform's words.
+    pub reason: Option<String>,
+    /// The platform's name for it.
+    pub msgid: Option<String>,
+    /// The address is none any more: why.
+    pub broken: Option<String>,
+}
+
+/// What an answer means.
+pub fn judge(outcome: Outcome, case: &Case<'_>) -> Verdict {
+    match outcome {
+        Outcome::Accepted { msgid, refused } => {
+            let mine = refused.into_iter().find(|(address, _)| address.eq_ignore_ascii_case(case.address));
+            match mine {
+                // The call as a whole succeeded, so whatever its class, it is about this person.
+                Some((_, refusal)) => {
+                    let broken = refusal.broken.then(|| refusal.message.clone());
+                    Verdict { broken, ..refused_with(&refusal, Next::Failed, Omen::Good) }
+                }
+                None => Verdict { msgid, ..plain(AttemptResult::Accepted, Next::Accepted, Omen::Good) },
+            }
+        }
+        Outcome::Refused(refusal) => refused(&refusal, case),
+        Outcome::Unknown(reason) => {
+            let since = case.history.unsure_at.unwrap_or(case.started_at);
+            let at = case.now.saturating_add(pause(case.history.attempts, case.roll));
+            let safe = !case.history.resent && at < since.saturating_add(case.repeat_safe_ms);
+            let next = if safe { Next::Retry { at, why: Again::Unsure } } else { Next::Unknown };
+            Verdict {
+                code: Some(codes::UNKNOWN.into()),
+                reason: Some(reason),
+                ..plain(AttemptResult::Unknown, next, Omen::Fault)
+            }
+        }
+        Outcome::NotSent(reason) => {
+            let at = case.now.saturating_add(pause(case.history.attempts, case.roll));
+            let next = Next::Retry { at, why: Again::NotSent };
+            Verdict {
+                code: Some(NO_CONNECTION.into()),
+                reason: Some(reason),
+                ..plain(AttemptResult::NotSent, next, Omen::Fault)
+            }
+        }
+    }
+}
+
+fn refused(refusal: &Refusal, case: &Case<'_>) -> Verdict {
+    let (next, omen) = match refusal.class {
+        Class::Busy => match refusal.retry_after_ms {
+            Some(wait) => {
+                let until = case.now.saturating_add(wait.max(PAUSE_LEAST));
+                (Next::Retry { at: until, why: Again::Paused }, Omen::Pause(until))
+            }
+            None => (busy(case), Omen::Fault),
+        },
+        Class::Token => (busy(case), Omen::Trip),
+        Class::Config => (Next::Failed, Omen::Trip),
+        Class::Duplicate if case.history.unsure_at.is_some() => (Next::Accepted, Omen::Good),
+        Class::Duplicate if case.history.duplicates == 0 => {
+            let at = case.now.saturating_add(DUPLICATE_PAUSE);
+            (Next::Retry { at, why: Again::Duplicate }, Omen::Good)
+        }
+        Class::Duplicate | Class::Permanent | Class::Bug => (Next::Failed, Omen::Good),
+    };
+    let broken = refusal.broken.then(|| refusal.message.clone());
+    Verdict { broken, ..refused_with(refusal, next, omen) }
+}
+
+/// Another try, or the end of them. What may have arrived before does not become `failed` by that.
+fn busy(case: &Case<'_>) -> Next {
+    if case.history.busy + 1 < BUSY_TRIES {
+        let at = case.now.saturating_add(pause(case.history.busy, case.roll));
+        return Next::Retry { at, why: Again::Busy };
+    }
+    if case.history.unsure_at.is_some() { Next::Unknown } else { Next::Failed }
+}
+
+/// Full jitter: anything up to the doubled pause, so that many that failed together do not come back together.
+fn pause(tries: u32, roll: f64) -> Millis {
+    let doubled = PAUSE_FIRST.saturating_mul(1 << tries.min(20)).min(PAUSE_MOST);
+    #[expect(clippy::cast_possible_truncation, reason = "at most five minutes")]
+    let rolled = (doubled as f64 * roll.clamp(0.0, 1.0)) as Millis;
+    rolled.max(PAUSE_LEAST)
+}
+
+fn plain(result: AttemptResult, next: Next, omen: Omen) -> Verdict {
+    Verdict { result, next, omen, code: None, reason: None, msgid: None, broken: None }
+}
+
+fn refused_with(refusal: &Refusal, next: Next, omen: Omen) -> Verdict {
+    Verdict {
+        code: Some(refusal.code.clone()),
+        reason: Some(refusal.message.clone()),
+        ..plain(AttemptResult::Refused, next, omen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = 1_000_000;
+
+    fn case(history: History) -> Case<'static> {
+        Case { history, address: "Ann", started_at: NOW - 5, now: NOW, repeat_safe_ms: 0, roll: 0.5 }
+    }
+
+    fn refusal(class: Class) -> Refusal {
+        Refusal { class, code: "7".into(), message: "m".into(), retry_after_ms: None, broken: false }
+    }
+
+    fn of(class: Class, history: History) -> (Next, Omen) {
+        let verdict = judge(Outcome::Refused(refusal(class)), &case(history));
+        (verdict.next, verdict.omen)
+    }
+
+    #[test]
+    fn busy_is_tried_three_times_in_all() {
+        let mut history = History::default();
+        let mut tries = 1;
+        while let (Next::Retry { at, why: Again::Busy }, Omen::Fault) = of(Class::Busy, history) {
+            assert!(at > NOW && at <= NOW + 4_000);
+            history.busy += 1;
+            tries += 1;
+        }
+        assert_eq!(tries, BUSY_TRIES);
+        assert_eq!(of(Class::Busy, history).0, Next::Failed);
+        assert_eq!(of(Class::Busy, History { unsure_at: Some(1), ..history }).0, Next::Unknown);
+    }
+
+    #[test]
+    fn a_quota_waits_as_long_as_it_is_told_and_costs_no_try() {
+        let wait = Refusal { retry_after_ms: Some(3_600_000), ..refusal(Class::Busy) };
+        let verdict = judge(Outcome::Refused(wait), &case(History { busy: 9, ..History::default() }));
+        assert_eq!(verdict.next, Next::Retry { at: NOW + 3_600_000, why: Again::Paused });
+        assert_eq!(verdict.omen, Omen::Pause(NOW + 3_600_000));
+    }
+
+    #[test]
+    fn refusals_for_good() {
+        let none = History::default();
+        assert_eq!(of(Class::Permanent, none), (Next::Failed, Omen::Good));
+        assert_eq!(of(Class::Bug, none), (Next::Failed, Omen::Good));
+        assert_eq!(of(Class::Config, none), (Next::Failed, Omen::Trip));
+        assert_eq!(of(Class::Token, none).1, Omen::Trip);
+    }
+
+    #[test]
+    fn a_duplicate_is_good_news_only_after_doubt() {
+        let none = History::default();
+        let again = Next::Retry { at: NOW + DUPLICATE_PAUSE, why: Again::Duplicate };
+        assert_eq!(of(Class::Duplicate, none).0, again);
+        assert_eq!(of(Class::Duplicate, History { duplicates: 1, ..none }).0, Next::Failed);
+        assert_eq!(of(Class::Duplicate, History { unsure_at: Some(1), ..none }).0, Next::Accepted);
+    }
+
+    #[test]
+    fn no_answer_is_tried_again_only_while_that_is_safe() {
+        let safe = Case { repeat_safe_ms: 60_000, ..case(History::default()) };
+        let next = |case: &Case<'_>| judge(Outcome::Unknown("timeout".into()), case).next;
+        assert!(matches!(next(&safe), Next::Retry { why: Again::Unsure, .. }));
+        let first = History { unsure_at: Some(NOW - 60_000), ..History::default() };
+        assert_eq!(next(&Case { history: first, ..safe }), Next::Unknown);
+        let resent = History { resent: true, ..History::default() };
+        assert_eq!(next(&Case { history: resent, ..safe }), Next::Unknown);
+        assert_eq!(next(&case(History::default())), Next::Unknown);
+    }
+
+    #[test]
+    fn a_success_for_others_is_none_for_this_one() {
+        let broken = Refusal { broken: true, ..refusal(Class::Permanent) };
+        let answer = |who: &str| Outcome::Accepted {
+            msgid: Some("1".into()),
+            refused: vec![(who.into(), broken.clone())],
+        };
+        let verdict = judge(answer("ann"), &case(History::default()));
+        assert_eq!(
+            (verdict.next, verdict.broken.as_deref()),
+            (Next::Failed, Some("m")),
+            "lower case on the wire"
+        );
+        let verdict = judge(answer("bob"), &case(History::default()));
+        assert_eq!((verdict.next, verdict.msgid.as_deref()), (Next::Accepted, Some("1")));
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_limit_and_are_never_nothing() {
+        assert_eq!(pause(0, 1.0), 1_000);
+        assert_eq!(pause(3, 1.0), 8_000);
+        assert_eq!(pause(60, 1.0), PAUSE_MOST);
+        assert_eq!(pause(9, 0.0), PAUSE_LEAST);
+    }
+}
