@@ -62,6 +62,7 @@ const TEST: &[&str] = &[
     "prometheus-alertmanager",
     "desktop-file-utils",
     "strace",
+    "python3-venv",
 ];
 
 /// The packages of `scope`.

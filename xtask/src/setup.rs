@@ -21,7 +21,18 @@ const NODE: (u32, u32) = (20, 19);
 pub fn setup(scope: Scope) -> Result<()> {
     debian_packages(scope)?;
     node()?;
-    npm_packages()
+    npm_packages()?;
+    if scope == Scope::All { independent_clients() } else { Ok(()) }
+}
+
+/// The clients of other people with which the simulator of the WeChat platforms is checked.
+fn independent_clients() -> Result<()> {
+    let script = repo::root().join("crates/wechat-sim/tests/independent/setup.sh");
+    step::run(
+        "Installing the independent clients that check the WeChat simulator (wechatpy, @wecom/crypto)",
+        Command::new("sh").arg(script).env("TOCSIN_TARGET", repo::target()),
+        "Check the network (pip download six; npm ping) and the free disk space, then run this again.",
+    )
 }
 
 fn debian_packages(scope: Scope) -> Result<()> {
