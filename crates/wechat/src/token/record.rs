@@ -19,7 +19,7 @@ pub(super) const BETWEEN_REFRESHES: Millis = 10_000;
 /// more was written under another clock.
 const LONGEST_LIFE: Millis = 7_200_000 + 600_000;
 /// How far a clock may have been set back before a token's expiry means nothing any more.
-const CLOCK_SLACK: Millis = 60_000;
+pub(super) const CLOCK_SLACK: Millis = 60_000;
 
 /// A token with its times.
 #[derive(Clone, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     TokenHealth,
-    record::{Kept, MARGIN, Record},
+    record::{CLOCK_SLACK, Kept, MARGIN, Record},
     source::{CLASSIC_A_DAY, Fetch, Fetched, How, MAY_FORCE_A_DAY},
 };
 use crate::{
@@ -57,6 +57,7 @@ pub(super) enum Decision {
 struct Failed {
     failure: Failure,
     in_a_row: u32,
+    at: Millis,
     retry_at: Millis,
 }
 
@@ -70,6 +71,7 @@ struct Refusals {
     same: u32,
     /// The fast answer until `not_before`.
     refusal: Option<Refused>,
+    at: Millis,
     not_before: Millis,
 }
 
@@ -85,15 +87,15 @@ impl State {
     pub fn decide(&self, now: Millis) -> Decision {
         if let Some(kept) = self.record.token.as_ref().filter(|kept| kept.is_good(now)) {
             let token = Token(Secret::new(kept.value.as_str()));
-            let may_try = self.failed.as_ref().is_none_or(|failed| now >= failed.retry_at);
+            let may_try = !self.failed.as_ref().is_some_and(|failed| stands(failed.at, failed.retry_at, now));
             let is_due = now >= kept.refresh_at && may_try;
             return if is_due { Decision::UseAndRefresh(token) } else { Decision::Use(token) };
         }
-        if let Some(failed) = self.failed.as_ref().filter(|failed| now < failed.retry_at) {
+        if let Some(failed) = self.failed.as_ref().filter(|failed| stands(failed.at, failed.retry_at, now)) {
             return Decision::Refuse(failed.failure.clone());
         }
         match &self.refusals.refusal {
-            Some(refusal) if now < self.refusals.not_before => {
+            Some(refusal) if stands(self.refusals.at, self.refusals.not_before, now) => {
                 Decision::Refuse(Failure::Refused(refusal.clone()))
             }
             _ => Decision::Fetch,
@@ -141,7 +143,7 @@ impl State {
     pub fn failed(&mut self, failure: Failure, now: Millis) -> Failure {
         let in_a_row = self.failed.as_ref().map_or(1, |failed| failed.in_a_row.saturating_add(1));
         let retry_at = now.saturating_add(pause_after(&failure, in_a_row));
-        self.failed = Some(Failed { failure: failure.clone(), in_a_row, retry_at });
+        self.failed = Some(Failed { failure: failure.clone(), in_a_row, at: now, retry_at });
         failure
     }
 
@@ -172,6 +174,7 @@ impl State {
         // The first is the ordinary end of a token's life. From the second on a fresh token was refused.
         if refusals.in_a_row >= 2 {
             let pause = doubled(REFUSED_PAUSE, refusals.in_a_row - 1);
+            refusals.at = now;
             refusals.not_before = now.saturating_add(pause);
             refusals.refusal = Some(hardened(refusal, refusals.in_a_row, pause));
         }
@@ -225,9 +228,19 @@ fn pause_after(failure: &Failure, in_a_row: u32) -> Millis {
     }
 }
 
+/// Whether a pause that began at `at` still lasts. One that began in the future was set by a clock that has been set
+/// back since, and would last for as long as that.
+fn stands(at: Millis, until: Millis, now: Millis) -> bool {
+    now < until && now.saturating_add(CLOCK_SLACK) >= at
+}
+
 /// `first`, doubled with each further failure, up to `most`.
 fn doubled((first, most): (Millis, Millis), in_a_row: u32) -> Millis {
     let factor =
         1_i64.checked_shl(in_a_row.saturating_sub(1)).filter(|factor| *factor > 0).unwrap_or(i64::MAX);
     first.saturating_mul(factor).min(most)
 }
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;
