@@ -236,3 +236,32 @@ async fn a_channel_that_breaks_down_takes_nothing_with_it() {
     let detail = post.outbox.delivery(DeliveryId(1)).await.unwrap();
     assert_eq!(detail.attempts[0].result, AttemptResult::Unknown);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn four_couriers_at_once_send_each_message_once() {
+    let (post, _dir) = on_disk();
+    let people: Vec<String> = (0..20).map(|n| format!("u{n}")).collect();
+    post.desk(&people.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let platform = Platform::new(ChannelKind::Wecom, free(), &post.bench.hand);
+    let stop = CancellationToken::new();
+    let running: Vec<_> = (0..4)
+        .map(|_| {
+            let (courier, stop) = (courier(&post, post.outbox.clone()), stop.clone());
+            courier.channels().attach("app", platform.clone());
+            tokio::spawn(async move { courier.run(stop).await })
+        })
+        .collect();
+    for n in 0..15 {
+        publish(&post, &format!("m{n}")).await;
+    }
+    until("all of them", async || post.all().await.iter().all(|row| row.state == S::Accepted)).await;
+    stop.cancel();
+    for task in running {
+        task.await.unwrap();
+    }
+    let mut shown: Vec<_> = platform.shown().into_iter().map(|got| (got.address, got.body)).collect();
+    assert_eq!(shown.len(), 300);
+    shown.sort();
+    shown.dedup();
+    assert_eq!(shown.len(), 300);
+}
