@@ -12,6 +12,7 @@ mod wecom;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::{Millis, next_platform_day};
 pub use remedy::Remedy;
 pub use text::{Details, excerpt};
 
@@ -64,6 +65,24 @@ pub enum Pause {
     Widening,
     /// Until the platform's next day (midnight in Shanghai), or until a person clears the quota.
     Day,
+}
+
+/// Milliseconds of a minute and of an hour.
+const MINUTE: Millis = 60_000;
+const HOUR: Millis = 3_600_000;
+
+impl Pause {
+    /// For how many milliseconds to leave the whole credential alone, the `in_a_row`th time (from 1) that it was
+    /// refused so. `None`: the worker's own back-off will do.
+    pub fn lasts(self, now: Millis, in_a_row: u32) -> Option<Millis> {
+        match self {
+            Self::Short | Self::Concurrency => None,
+            Self::Seconds(seconds) => Some(Millis::from(seconds) * 1000),
+            Self::Widening if in_a_row <= 1 => Some(MINUTE),
+            Self::Widening if in_a_row == 2 => Some(HOUR),
+            Self::Widening | Self::Day => Some(next_platform_day(now) - now),
+        }
+    }
 }
 
 /// What a code says about the recipient's binding.
@@ -304,6 +323,17 @@ mod tests {
         assert_eq!(classify(Platform::Wecom, Call::Business, 45009, "").pause, Some(Pause::Widening));
         assert_eq!(classify(Platform::Wecom, Call::Token, 45009, "").pause, Some(Pause::Seconds(3600)));
         assert_eq!(classify(Platform::Official, Call::Business, 45009, "").pause, Some(Pause::Day));
+    }
+
+    #[test]
+    fn a_pause_lasts_as_long_as_its_window() {
+        // Ten minutes before midnight in Shanghai.
+        let now = 1_767_283_200_000 - 600_000;
+        assert_eq!(Pause::Short.lasts(now, 1), None);
+        assert_eq!(Pause::Seconds(60).lasts(now, 9), Some(60_000));
+        assert_eq!(Pause::Day.lasts(now, 1), Some(600_000));
+        let widening = [1, 2, 3].map(|in_a_row| Pause::Widening.lasts(now, in_a_row));
+        assert_eq!(widening, [Some(60_000), Some(3_600_000), Some(600_000)]);
     }
 
     #[test]
