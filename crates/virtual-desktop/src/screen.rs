@@ -23,8 +23,8 @@ pub fn screenshot(home: &Home, file: &Path) -> Result<()> {
     run(home.command("import", "import")?.args(["-window", "root"]).arg(file))
 }
 
-/// Takes a picture when the screen has come to rest with something on it: two looks in a row see the same, and the
-/// middle has more colours than an empty window.
+/// Takes a picture when the screen has come to rest with something on it: two looks in a row see the same, and
+/// below the titles are more colours than in an empty window.
 pub fn settled_screenshot(home: &Home, file: &Path) -> Result<()> {
     let mut before = Vec::new();
     wait_for("the screen to come to rest", PATIENCE, || {
@@ -38,8 +38,8 @@ pub fn settled_screenshot(home: &Home, file: &Path) -> Result<()> {
 
 /// Time for a page to load and draw.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// A page full of text has grey steps of every tint; an empty window, or one that says "Loading…", has far fewer.
-const DRAWN_COLOURS: usize = 150;
+/// Text has grey steps of every tint; the empty part of a window has a handful.
+const DRAWN_COLOURS: usize = 100;
 
 /// The whole screen, three bytes a pixel.
 fn pixels(home: &Home) -> Result<Vec<u8>> {
@@ -50,9 +50,9 @@ fn pixels(home: &Home) -> Result<Vec<u8>> {
 }
 
 fn colours(pixels: &[u8]) -> usize {
-    // The panel above and the clock in it are left out.
-    let below_panel = pixels.len() / 8;
-    pixels[below_panel..].chunks_exact(3).collect::<HashSet<_>>().len()
+    // The panel, a window's title and its "Loading…", and a notification are above this.
+    let below_titles = pixels.len() / 5;
+    pixels[below_titles..].chunks_exact(3).collect::<HashSet<_>>().len()
 }
 
 /// Clicks the tray icon; button 1 is the left one, 3 the right one.
