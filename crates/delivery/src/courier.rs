@@ -29,6 +29,8 @@ pub const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 pub const LEASE_MS: Millis = 90_000;
 /// A try that could not be made this soon after it was booked is not made: its lease may be over before it ends.
 const STALE_MS: Millis = LEASE_MS / 3;
+/// A clock that goes back by less is being adjusted.
+const SET_BACK_MS: Millis = 5_000;
 /// Lanes served at the same time by one courier.
 const AT_ONCE: usize = 32;
 /// The longest sleep: in suspend timers stand still, so this is how late a wake is noticed.
@@ -128,7 +130,9 @@ impl Courier {
     pub async fn run(&self, stop: CancellationToken) {
         let (mut changed, mut attached) = (self.outbox.outbox_changed(), self.channels.changed());
         let mut running = FuturesUnordered::new();
+        let mut latest = Millis::MAX;
         loop {
+            latest = self.mend(latest).await;
             changed.mark_unchanged();
             attached.mark_unchanged();
             let room = AT_ONCE - running.len();
@@ -154,6 +158,23 @@ impl Courier {
             }
         }
         finish(running).await;
+    }
+
+    /// Looks whether the clock was set back, at the start too; gives the time for the next look.
+    async fn mend(&self, latest: Millis) -> Millis {
+        let now = (self.clock)();
+        if now >= latest.saturating_sub(SET_BACK_MS) && latest != Millis::MAX {
+            return now;
+        }
+        match self.outbox.mend_times(LEASE_MS).await {
+            Ok(0) => now,
+            Ok(count) => {
+                tracing::warn!(count, "the clock was set back; what waited is due now");
+                now
+            }
+            // Looked for again with the next turn.
+            Err(_) => latest,
+        }
     }
 
     /// Sleeps until then or a while; without an end if nothing waits.

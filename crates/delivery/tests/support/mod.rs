@@ -297,6 +297,9 @@ impl Outbox for Brittle {
     async fn claim_lanes(&self, order: ClaimOrder) -> Result<Claimed> {
         self.around(self.outbox.claim_lanes(order)).await
     }
+    async fn mend_times(&self, lease_ms: Millis) -> Result<u64> {
+        self.outbox.mend_times(lease_ms).await
+    }
     async fn begin(&self, lease: Lease, start: Start) -> Result<Started> {
         self.around(self.outbox.begin(lease, start)).await
     }

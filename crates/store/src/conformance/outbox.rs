@@ -396,6 +396,25 @@ pub async fn a_clock_set_back_delays_by_a_window_at_most(post: Post) {
     assert!(next <= post.bench.hand.now() + MINUTE, "{}", next - post.bench.hand.now());
 }
 
+/// What was put off on a clock that was ahead does not wait until it is there again.
+pub async fn a_clock_set_back_is_mended(post: Post) {
+    post.desk(&["ann", "bob"]).await;
+    publish(&post, to_topic("ops")).await;
+    post.bench.hand.step(DAY / 2);
+    let mut jobs = post.claim("app", free()).await.jobs;
+    let retry = Next::Retry { at: post.bench.hand.now() + MINUTE, why: Again::Busy };
+    post.run(&jobs.remove(0), retry).await;
+    let held = jobs.remove(0);
+    post.begin(&held).await.unwrap();
+    post.bench.hand.step(-DAY / 2);
+    assert_eq!(post.outbox.mend_times(LEASE).await.unwrap(), 1);
+    assert_eq!(post.outbox.mend_times(LEASE).await.unwrap(), 0);
+    let job = post.job("app", free()).await;
+    post.run(&job, Next::Accepted).await;
+    let next = post.claim("app", free()).await.next.unwrap();
+    assert_eq!(next, post.bench.hand.now() + LEASE, "a lease is no longer than that");
+}
+
 /// The same content again to the same person waits; another's, and a repetition of the same delivery, do not.
 pub async fn the_same_content_keeps_its_distance(post: Post) {
     post.desk(&["ann"]).await;
@@ -753,7 +772,7 @@ macro_rules! outbox_cases {
             the_way_of_a_delivery a_lease_ends_by_itself a_lost_try_is_repeated_while_that_is_safe
             a_repetition_that_comes_too_late_is_not_made
             an_accepted_first_try_outweighs_a_second_that_failed a_rate_limit_queues
-            a_clock_set_back_delays_by_a_window_at_most the_same_content_keeps_its_distance
+            a_clock_set_back_delays_by_a_window_at_most a_clock_set_back_is_mended the_same_content_keeps_its_distance
             a_flood_becomes_digests a_lost_digest_is_unknown_with_all_it_carries
             the_breaker_opens_probes_and_closes a_tripped_channel_waits_for_a_human alerts_raise_none
             what_waits_too_long_ends what_is_over_is_not_sent a_broken_address_is_not_sent_to

@@ -419,6 +419,9 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Leases lanes whose time has come, and gives up what waited for too long.
     async fn claim_lanes(&self, order: ClaimOrder) -> Result<Claimed>;
+    /// The clock was set back: what waits since a time that has not come yet is due now, and no lease is longer than this.
+    /// Reads all that waits, so it is for the start and for when it is noticed. How many it was about.
+    async fn mend_times(&self, lease_ms: Millis) -> Result<u64>;
     /// Books a try. A lease that is over, or a delivery that no longer waits, is [`Error::Gone`](crate::Error::Gone):
     /// then nothing must be sent.
     async fn begin(&self, lease: Lease, start: Start) -> Result<Started>;

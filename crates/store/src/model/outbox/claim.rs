@@ -6,8 +6,8 @@ use super::{super::facts::Facts, ChannelFact, DeliveryFact, End, LaneFact};
 use crate::{
     Address, Result,
     outbox::{
-        ClaimOrder, Claimed, DIGEST_OFFER, DeliveryId, GIVE_UP_MOST, Item, Job, LaneId, Lease, Limits,
-        Noticed, Work, codes, health::Gate, key,
+        ClaimOrder, Claimed, DIGEST_OFFER, DeliveryId, GIVE_UP_AFTER, GIVE_UP_MOST, Item, Job, LaneId, Lease,
+        Limits, Noticed, Work, codes, health::Gate, key,
     },
 };
 
@@ -272,6 +272,26 @@ impl Facts {
             noticed.alerts += u64::from(self.tell(&row, &end, order.herald.as_ref())?);
         }
         Ok(())
+    }
+
+    /// The clock was set back.
+    pub(super) fn mend_times(&mut self, lease_ms: Millis) -> u64 {
+        let now = self.now;
+        for lane in &mut self.post.lanes {
+            lane.lease = lane.lease.map(|until| until.min(now.saturating_add(lease_ms)));
+        }
+        let mut mended = 0;
+        for fact in &mut self.post.deliveries {
+            if fact.state == DeliveryState::Queued && fact.since > now {
+                fact.due_at = fact.due_at.min(now);
+                fact.since = now;
+                if !fact.expires {
+                    fact.give_up_at = fact.give_up_at.min(now.saturating_add(GIVE_UP_AFTER));
+                }
+                mended += 1;
+            }
+        }
+        mended
     }
 
     /// When something is due next, exactly.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use tocsin_protocol::{
-    Delivery, MessageId,
+    Delivery, MessageId, Millis,
     delivery::{Binding, Channel, ChannelHealth, ChannelSettings, DeliveryDetail, Resend, Route},
 };
 use tokio::sync::watch;
@@ -68,6 +68,10 @@ impl Outbox for ModelStore {
 
     async fn claim_lanes(&self, order: ClaimOrder) -> Result<Claimed> {
         self.write(|facts| facts.claim_lanes(&order))
+    }
+
+    async fn mend_times(&self, lease_ms: Millis) -> Result<u64> {
+        self.write(|facts| Ok(facts.mend_times(lease_ms)))
     }
 
     async fn begin(&self, lease: Lease, start: Start) -> Result<Started> {

@@ -12,8 +12,8 @@ use super::{
     row::{self, ChannelRow, DeliveryRow, End},
 };
 use crate::outbox::{
-    ClaimOrder, Claimed, DIGEST_OFFER, GIVE_UP_MOST, Item, Job, LaneId, Lease, Limits, Noticed, Work, codes,
-    health::Gate, key,
+    ClaimOrder, Claimed, DIGEST_OFFER, GIVE_UP_AFTER, GIVE_UP_MOST, Item, Job, LaneId, Lease, Limits,
+    Noticed, Work, codes, health::Gate, key,
 };
 
 // The index is named: without statistics the planner takes that of the states, and sorts all that waits.
@@ -297,6 +297,31 @@ fn recover(
         channel.save_health(tx.conn)?;
     }
     row::release(tx.conn, lane.id)
+}
+
+/// The clock was set back.
+pub(super) fn mend(tx: &mut Tx<'_>, lease_ms: Millis) -> Outcome<u64> {
+    let sql = "UPDATE delivery SET due_at = min(due_at, ?1), since = ?1, \
+               give_up_at = CASE WHEN expires THEN give_up_at ELSE min(give_up_at, ?2) END WHERE state = 0 AND since > ?1";
+    let give_up = tx.now.saturating_add(GIVE_UP_AFTER);
+    let mended = tx.conn.prepare_cached(sql)?.execute((tx.now, give_up))? as u64;
+    let sql = "UPDATE lane SET due_at = ?1 WHERE leased = 1 AND due_at > ?1";
+    let until = tx.now.saturating_add(lease_ms);
+    let leased = tx.conn.prepare_cached(sql)?.execute([until])?;
+    if mended > 0 || leased > 0 {
+        let lanes: Vec<i64> = {
+            let mut sql = tx.conn.prepare_cached("SELECT id FROM lane WHERE leased = 0 AND due_at > ?1")?;
+            let rows = sql.query_map([tx.now], |row| row.get(0))?;
+            rows.collect::<Result<_, _>>()?
+        };
+        for lane in lanes {
+            // The rate limit is read off the tries again, and waits for no more than a window.
+            tx.conn.prepare_cached("UPDATE lane SET free_at = 0 WHERE id = ?1")?.execute([lane])?;
+            row::release(tx.conn, LaneId(lane))?;
+        }
+        tx.due = true;
+    }
+    Ok(mended)
 }
 
 /// Ends what waited for too long.

@@ -14,7 +14,7 @@ mod settle;
 
 use async_trait::async_trait;
 use tocsin_protocol::{
-    Delivery, MessageId,
+    Delivery, MessageId, Millis,
     delivery::{Binding, Channel, ChannelHealth, ChannelSettings, DeliveryDetail, Resend, Route},
 };
 use tokio::sync::watch;
@@ -89,6 +89,10 @@ impl Outbox for SqliteStore {
 
     async fn claim_lanes(&self, order: ClaimOrder) -> Result<Claimed> {
         self.write(move |tx| claim::claim(tx, &order)).await
+    }
+
+    async fn mend_times(&self, lease_ms: Millis) -> Result<u64> {
+        self.write(move |tx| claim::mend(tx, lease_ms)).await
     }
 
     async fn begin(&self, lease: Lease, start: Start) -> Result<Started> {
