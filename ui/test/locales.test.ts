@@ -47,14 +47,14 @@ test("every problem and every error code has its sentences", () => {
 });
 
 /** Remedies whose detail the platform does not always name. */
-const UNNAMED = ["trust_ip", "confirm_ip", "ip_refused", "fix_field"];
+const PLAIN = ["trust_ip", "confirm_ip", "ip_refused", "fix_field"];
 
 test("every remedy of the WeChat platforms has its sentence, also without the detail", () => {
   const list = /NAMES: &\[&str\] = &\[([^\]]*)\]/.exec(readFileSync("../crates/wechat/src/errcode/remedy.rs", "utf8"))?.[1] ?? "";
   const names = [...list.matchAll(/"(\w+)"/g)].map(([, name]) => name!);
   expect(names.length).toBeGreaterThan(40);
   for (const name of names) expect(english.has(`remedy.${name}`), name).toBe(true);
-  for (const name of UNNAMED) expect(placeholders(english.get(`remedy.${name}_unnamed`) ?? "{missing}"), name).toEqual([]);
+  for (const name of PLAIN) expect(placeholders(english.get(`remedy.${name}_plain`) ?? "{missing}"), name).toEqual([]);
 });
 
 test("no sentence stands in the views", () => {
