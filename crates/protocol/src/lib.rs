@@ -8,6 +8,7 @@
 //! fields in answers and frames are ignored, so that an older client can speak to a newer server.
 
 pub mod account;
+pub mod channel;
 pub mod control;
 pub mod cursor;
 pub mod delivery;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use utoipa::ToSchema;
 
-use crate::{Cursor, MessageId, Millis, Seq};
+use crate::{Cursor, MessageId, Millis, Seq, channel::Way};
 
 /// How far a message came with one person: the furthest state over all their devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS, ToSchema)]
@@ -75,6 +75,10 @@ pub struct PersonReceipt {
     /// When Acknowledge was pressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged_at: Option<Millis>,
+    /// How it fares over channels to them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(optional, as = "Option<Vec<Way>>")]
+    pub ways: Vec<Way>,
 }
 
 /// How many people are in each state or a further one. A person who acknowledged also counts as received and read.
@@ -125,6 +129,10 @@ pub struct Receipt {
     pub missing: Vec<String>,
     /// One row per person, by name. A member who neither sent it nor is an admin sees only their own row.
     pub people: Vec<PersonReceipt>,
+    /// How it fares over channels to groups; only for its sender and admins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(optional, as = "Option<Vec<Way>>")]
+    pub groups: Vec<Way>,
     /// The log position that this answer reflects.
     pub as_of: Cursor,
 }

@@ -100,6 +100,16 @@ fn types(config: &Config) {
     export::<p::delivery::DeliveryDetail>(config);
     export::<p::delivery::Resend>(config);
     export::<p::delivery::Resent>(config);
+    export::<p::channel::ChannelView>(config);
+    export::<p::channel::NewSecret>(config);
+    export::<p::channel::TestOrder>(config);
+    export::<p::channel::ChannelTest>(config);
+    export::<p::channel::Candidate>(config);
+    export::<p::channel::TemplateInfo>(config);
+    export::<p::channel::NewBinding>(config);
+    export::<p::channel::QrOrder>(config);
+    export::<p::channel::ChannelQr>(config);
+    export::<p::channel::DeliveryPage>(config);
     export::<p::account::MadeToken>(config);
     export::<p::account::NewUser>(config);
     export::<p::account::UserChange>(config);

@@ -3,6 +3,7 @@ import type { Counts } from "./Counts";
 import type { Cursor } from "./Cursor";
 import type { MessageId } from "./MessageId";
 import type { PersonReceipt } from "./PersonReceipt";
+import type { Way } from "./Way";
 
 /**
  * `GET /v1/messages/{id}/receipt`.
@@ -48,6 +49,10 @@ missing: Array<string>,
  * One row per person, by name. A member who neither sent it nor is an admin sees only their own row.
  */
 people: Array<PersonReceipt>,
+/**
+ * How it fares over channels to groups; only for its sender and admins.
+ */
+groups?: Array<Way>,
 /**
  * The log position that this answer reflects.
  */

@@ -192,6 +192,7 @@ mod tests {
             shown_at: None,
             read_at: None,
             acknowledged_at: None,
+            ways: Vec::new(),
         };
         Receipt {
             id: "Abc123Abc123".parse().unwrap(),
@@ -204,6 +205,7 @@ mod tests {
             counts: Counts::default(),
             missing: Vec::new(),
             people: states.iter().map(person).collect(),
+            groups: Vec::new(),
             as_of: "k3v9x0ab-1".parse::<Cursor>().unwrap(),
         }
     }

@@ -49,6 +49,7 @@ impl Facts {
             counts: rules::counts(&people),
             missing: rules::missing(&people),
             people,
+            groups: Vec::new(),
             as_of: Cursor::new(self.epoch.clone(), self.head()),
         })
     }
@@ -75,6 +76,7 @@ impl Facts {
             shown_at: best.filter(|(_, shown, _)| *shown == Shown::Shown).map(|(_, _, at)| at),
             read_at,
             acknowledged_at,
+            ways: Vec::new(),
         }
     }
 

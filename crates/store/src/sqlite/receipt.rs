@@ -41,6 +41,7 @@ pub(super) fn receipt(view: &View<'_>, viewer: Viewer, id: MessageId) -> Outcome
         counts: rules::counts(&people),
         missing: rules::missing(&people),
         people,
+        groups: Vec::new(),
         as_of,
     })
 }
@@ -106,6 +107,7 @@ fn person(view: &View<'_>, user: UserId, found: &Found) -> Outcome<PersonReceipt
         shown_at: shown.filter(|(shown, _)| *shown == Shown::Shown).map(|(_, at)| at),
         read_at,
         acknowledged_at,
+        ways: Vec::new(),
     })
 }
 
