@@ -14,6 +14,7 @@ mod courier;
 pub mod digest;
 mod judge;
 mod metrics;
+pub mod wechat;
 
 pub use channel::{Channel, Channels, Class, Outcome, Parcel, Refusal, Rendered, Unfit};
 pub use courier::{Courier, Dice, LEASE_MS, Pace, SEND_TIMEOUT, Turn};

@@ -1,0 +1,176 @@
+//! An official account: template messages, one per person.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream};
+use tocsin_protocol::{
+    Message,
+    channel::{Failing, TemplateFieldInfo, TemplateInfo},
+    delivery::ChannelKind,
+};
+use tocsin_store::outbox::{Item, Limits};
+use tocsin_wechat::{
+    Clock,
+    callback::{Callback, Dialect},
+    official::{Credential, OfficialAccount, Scene, TemplateMessage},
+};
+
+use super::{
+    Code, Ground, Person, RECIPIENT, Secrets, failing, failing_count,
+    settings::{BadSettings, Official, SECRET, Settings},
+    wecom::{callback, restored, safe_ms, stored},
+    words::Words,
+};
+use crate::{Channel, Outcome, Parcel, Unfit};
+
+/// For how long the platform takes one `client_msg_id` for the same message, seconds.
+const DEDUPE_SECONDS: u32 = 600;
+/// The same content to the same person sooner is refused or dropped.
+const SAME_CONTENT_MS: i64 = 60_000;
+/// Requests at the same time.
+const AT_ONCE: usize = 8;
+/// Followers that are looked up for a list to choose from: each is a call.
+const FOLLOWERS: usize = 100;
+/// Of those at the same time.
+const LOOK_UPS: usize = 8;
+
+/// One account.
+pub struct Account {
+    client: OfficialAccount,
+    template_id: String,
+    fields: BTreeMap<String, String>,
+    callback: Option<Callback>,
+    words: Words,
+    clock: Arc<dyn Clock>,
+    pauses: failing_count::Count,
+}
+
+impl Account {
+    pub(super) fn new(settings: &Official, secrets: &Secrets, ground: &Ground) -> Result<Self, BadSettings> {
+        let secret = secrets.get(SECRET).cloned().ok_or_else(|| BadSettings::of(SECRET, "is missing"))?;
+        let token_mode = settings.token_mode.into();
+        let credential = Credential { app_id: settings.app_id.clone(), secret, token_mode };
+        let endpoint = Settings::Official(settings.clone()).endpoint(secrets, ground.timings)?;
+        let client = OfficialAccount::new(credential, &endpoint, &ground.parts())
+            .map_err(|bad| BadSettings::of("config.base_url", bad))?;
+        let callback = if settings.callback {
+            callback(Dialect::Official, &settings.app_id, secrets)?
+        } else {
+            None
+        };
+        Ok(Self {
+            client,
+            template_id: settings.template_id.clone(),
+            fields: settings.fields.clone(),
+            callback,
+            words: ground.words.clone(),
+            clock: ground.clock.clone(),
+            pauses: failing_count::Count::default(),
+        })
+    }
+
+    pub(super) fn callback(&self) -> Option<&Callback> {
+        self.callback.as_ref()
+    }
+
+    pub(super) async fn forget(&self) {
+        self.client.forget_token().await;
+    }
+
+    pub(super) async fn check(&self) -> Result<(), Failing> {
+        self.client.check().await.map_err(|failure| failing::failing(&failure))
+    }
+
+    pub(super) async fn people(&self) -> Result<Vec<Person>, Failing> {
+        let page = self.client.followers(None).await.map_err(|failure| failing::failing(&failure))?;
+        // The newest come last, and whoever is to be bound followed a moment ago.
+        let newest = page.openids.into_iter().rev().take(FOLLOWERS);
+        let looked = stream::iter(newest).map(async |openid| {
+            // A name is welcome, not needed.
+            let name = self.client.follower(&openid).await.map(|who| who.remark).unwrap_or_default();
+            Person { address: openid, name }
+        });
+        Ok(looked.buffered(LOOK_UPS).collect().await)
+    }
+
+    pub(super) async fn templates(&self) -> Result<Vec<TemplateInfo>, Failing> {
+        let list = self.client.templates().await.map_err(|failure| failing::failing(&failure))?;
+        let shown = list.into_iter().map(|template| {
+            let fields = template.fields().into_iter().map(|field| TemplateFieldInfo {
+                kind: serde_json::to_value(field.kind)
+                    .ok()
+                    .and_then(|kind| kind.as_str().map(ToOwned::to_owned))
+                    .unwrap_or_default(),
+                name: field.name,
+            });
+            TemplateInfo {
+                fields: fields.collect(),
+                template_id: template.template_id,
+                title: template.title,
+                content: template.content,
+                example: template.example,
+            }
+        });
+        Ok(shown.collect())
+    }
+
+    pub(super) async fn qr(&self, scene: [u8; 16], expire_seconds: u32) -> Result<(String, Code), Failing> {
+        let scene = Scene::from_random(scene);
+        let qr = self
+            .client
+            .create_qr(&scene, expire_seconds)
+            .await
+            .map_err(|failure| failing::failing(&failure))?;
+        let code = Code { url: qr.url, image_url: qr.image_url, expire_seconds: qr.expire_seconds };
+        Ok((scene.as_str().to_owned(), code))
+    }
+
+    pub(super) fn rendered(&self, message: &Message, key: &str) -> Result<String, Unfit> {
+        if self.template_id.is_empty() {
+            return Err(Unfit("template_id: no template is chosen".into()));
+        }
+        let data = self.fields.iter();
+        let data = data.map(|(name, source)| (name.clone(), self.words.field(source, message)));
+        let message = TemplateMessage {
+            openid: RECIPIENT.into(),
+            template_id: self.template_id.clone(),
+            url: self.words.link(message),
+            mini_program: None,
+            client_msg_id: key.into(),
+            data: data.collect(),
+        };
+        stored(message.prepare())
+    }
+}
+
+#[async_trait]
+impl Channel for Account {
+    fn kind(&self) -> ChannelKind {
+        ChannelKind::Wechat
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            windows: Vec::new(),
+            same_content_ms: SAME_CONTENT_MS,
+            digest_over: None,
+            at_once: AT_ONCE,
+            repeat_safe_ms: safe_ms(DEDUPE_SECONDS),
+        }
+    }
+
+    fn render(&self, item: &Item) -> Result<String, Unfit> {
+        self.rendered(&item.message, &item.key)
+    }
+
+    async fn send(&self, parcel: Parcel<'_>) -> Outcome {
+        let prepared = match restored(&parcel) {
+            Ok(prepared) => prepared,
+            Err(outcome) => return outcome,
+        };
+        let said = self.client.send(&prepared).await;
+        let in_a_row = self.pauses.after(&said);
+        failing::outcome(said, self.clock.now(), in_a_row)
+    }
+}
