@@ -16,7 +16,8 @@ pub struct Mark {
 pub struct Sent {
     /// Streams that are open now.
     pub streams: u32,
-    /// Where the stream began; of several open at once the earliest. `None`: none since this server started.
+    /// Where the stream began; of several open at once, or one after the other without a gap, the earliest. `None`: none
+    /// since this server started.
     pub from: Option<Seq>,
     /// Everything up to here has been sent.
     pub upto: Seq,
@@ -30,11 +31,12 @@ impl Mark {
         *self.lock()
     }
 
-    /// A stream begins after `from`.
+    /// A stream begins after `from`. What an earlier one sent may not be acknowledged yet: a client that was cut off in
+    /// between acknowledges it on this one.
     pub(super) fn open(&self, from: Seq) {
         let mut sent = self.lock();
         sent.from = Some(match sent.from {
-            Some(earlier) if sent.streams > 0 => earlier.min(from),
+            Some(earlier) if sent.streams > 0 || from <= sent.upto => earlier.min(from),
             _ => from,
         });
         sent.streams += 1;
@@ -51,6 +53,12 @@ impl Mark {
         let mut sent = self.lock();
         sent.upto = sent.upto.max(seq);
         sent.message = sent.message.max(message.unwrap_or(0));
+    }
+
+    /// Where what was sent begins, if everything from there up to `seq` was.
+    pub fn began(&self, seq: Seq) -> Option<Seq> {
+        let sent = self.get();
+        sent.from.filter(|from| *from <= seq && seq <= sent.upto)
     }
 
     /// A polling client begins a stretch after `from`; the one before it is acknowledged.

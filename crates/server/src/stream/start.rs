@@ -48,7 +48,7 @@ pub struct Start {
     pub reset: Option<Reset>,
     /// The log when the device was looked up.
     pub head: Seq,
-    /// What the store knows to be acknowledged by this device; `at` if that is nothing.
+    /// What the store knows to be acknowledged by this device, or where what it was sent began; `at` if that is nothing.
     pub acked: Seq,
     /// What was lost to retention after `at` and is told by `reset`, as a number. More than that while the store is read
     /// means that something went that nobody was told of.
@@ -95,8 +95,10 @@ pub async fn start(state: &AppState, user: UserId, device: &str, cursor: Option<
         }
         None => {}
     }
-    // One that never acknowledged has nothing that it could acknowledge again, wherever its cursor is from.
-    let acked = device.position.map_or(at, |position| position.min(at));
+    // One that never acknowledged has nothing that it could acknowledge again, wherever its cursor is from, but what it
+    // was sent by this server and was cut off with.
+    let acked = device.position.or_else(|| state.hub.mark(device.id).began(at));
+    let acked = acked.map_or(at, |acked| acked.min(at));
     let lost = state.store.lost(device.id, at).await?.count;
     Ok(Start { device, epoch, at, reset, head, acked, lost })
 }

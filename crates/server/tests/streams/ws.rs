@@ -130,6 +130,30 @@ async fn what_a_crash_took_from_the_window_is_acknowledged_again() {
 }
 
 #[tokio::test]
+async fn a_device_that_is_cut_off_before_its_first_acknowledgement_gives_it_when_it_returns() {
+    let desk = Desk::open().await;
+    let ann = desk.person("ann").await;
+    desk.topic("ops", &[&ann]).await;
+    for (device, by_frame) in [("a", true), ("b", false)] {
+        let query = format!("?device={device}");
+        let (mut socket, from) = Socket::resume(desk.address, &query, &ann, None).await;
+        let (id, _) = desk.publish("ops", device).await;
+        let stored = socket.message().await.cursor;
+        drop(socket);
+        desk.until_connections(0).await;
+        let (mut socket, start) = Socket::resume(desk.address, &query, &ann, Some(stored.clone())).await;
+        assert_eq!(start, stored);
+        if by_frame {
+            socket.ack(&stored).await;
+        } else {
+            let ack = format!(r#"{{"from":"{from}","cursor":"{stored}"}}"#);
+            assert_eq!(http::post(desk.address, &format!("/v1/ack{query}"), &ann, &ack).await.status, 204);
+        }
+        desk.until_state(id, &ann, State::Received).await;
+    }
+}
+
+#[tokio::test]
 async fn a_device_that_never_acknowledged_begins_at_the_cursor_it_comes_with() {
     let desk = Desk::open().await;
     let ann = desk.person("ann").await;
