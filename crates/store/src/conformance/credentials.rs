@@ -180,6 +180,10 @@ pub async fn an_invite_for_a_known_person(bench: Bench) {
     bench.store.add_invite(secret(3), invite(Some("cy"), &[])).await.unwrap();
     let joined = bench.store.redeem_invite(&secret(3), "phone", None, secret(4)).await.unwrap();
     assert_eq!(joined.user.name, "cy", "made on use");
+    bench.store.add_invite(secret(5), invite(Some("CY"), &[])).await.unwrap();
+    bench.store.remove_user("cy").await.unwrap();
+    let again = bench.store.redeem_invite(&secret(5), "phone", None, secret(6)).await;
+    assert!(matches!(again, Err(Error::Gone)), "somebody who was removed does not come back by it");
 }
 
 /// To the minute.

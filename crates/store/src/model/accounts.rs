@@ -97,6 +97,10 @@ impl Facts {
         let seq = self.append(Entry::UserRemoved { user: user.id });
         self.withdraw(user.id, None, seq);
         self.users.iter_mut().filter(|known| known.id == user.id).for_each(|known| known.removed = true);
+        self.invites.retain(|_, order| {
+            let named = order.as_ref().and_then(|order| order.user.as_ref());
+            named.is_none_or(|name| !name.eq_ignore_ascii_case(&user.name))
+        });
         self.devices
             .iter_mut()
             .filter(|device| device.user == user.id)

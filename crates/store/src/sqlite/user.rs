@@ -99,6 +99,10 @@ pub(super) fn remove(tx: &mut Tx<'_>, name: &str) -> Outcome<()> {
     let seq = tx.append(Entry::UserRemoved { user: id })?;
     withdraw::withdraw(tx, id, None, seq)?;
     tx.conn.prepare_cached("UPDATE user SET removed_at = ?2 WHERE id = ?1")?.execute((id.0, tx.now))?;
+    // An invite that names them would let them in again, as a new person.
+    tx.conn
+        .prepare_cached("DELETE FROM invite WHERE user = ?1 COLLATE NOCASE AND used_at IS NULL")?
+        .execute([&user.name])?;
     // The name is free for a device of another person of this name, but the row stays: receipts speak of it.
     tx.conn.prepare_cached("UPDATE device SET removed_at = ?2 WHERE user = ?1")?.execute((id.0, tx.now))?;
     Ok(())
