@@ -2,9 +2,10 @@
 import { Failure, Listeners, type Backend, type BackendEvent, type Method } from "../src/backend/backend";
 import type { MessageView, Settings, Status } from "../src/protocol";
 import type { Link } from "../src/stream/stream";
+import { DemoChannels, type ChannelOptions } from "./channels";
 import { sample } from "./sample";
 
-export interface DemoOptions {
+export interface DemoOptions extends ChannelOptions {
   native?: boolean;
   lang?: "en" | "zh-CN";
   mode?: "unset" | "host" | "join";
@@ -20,6 +21,7 @@ export class DemoBackend implements Backend {
   readonly native: boolean;
   readonly calls: { method: Method; path: string; body: unknown }[] = [];
   readonly opened: string[] = [];
+  readonly channels: DemoChannels;
   #listeners = new Listeners<BackendEvent>();
   #data: ReturnType<typeof sample>;
   #settings: Settings;
@@ -28,6 +30,7 @@ export class DemoBackend implements Backend {
     this.native = options.native ?? false;
     this.#data = sample(options.lang ?? "en", options.role ?? "admin");
     if (options.empty) this.#data.messages = [];
+    this.channels = new DemoChannels(options.lang ?? "en", options);
     this.#settings = {
       language: options.lang ?? "en",
       theme: options.theme ?? "system",
@@ -105,6 +108,10 @@ export class DemoBackend implements Backend {
         return tokens;
       case "devices":
         return devices;
+      case "channels":
+      case "routes":
+      case "deliveries":
+        return this.channels.answer(method, parts, url.searchParams, body);
       case "invites":
         return { invite: `tocsin:https://10.0.0.5:8723#Yk3VtQ8ZrLw.${"q7B".repeat(14)}x`, expires_at: Date.now() + 3_600_000 };
       default:

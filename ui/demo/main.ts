@@ -8,6 +8,6 @@ if (!query.has("native")) {
   localStorage.setItem("tocsin.language", query.get("lang") ?? "en");
   localStorage.setItem("tocsin.theme", query.get("theme") ?? "system");
 }
-const backend = new DemoBackend({ ...options, native: query.has("native"), empty: query.has("empty") });
+const backend = new DemoBackend({ ...options, native: query.has("native"), empty: query.has("empty"), reachable: query.has("reachable") });
 Object.assign(globalThis, { demo: backend });
 mountApp(backend);

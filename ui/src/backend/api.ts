@@ -27,6 +27,7 @@ import type {
   VaultChoice,
 } from "../protocol";
 import type { Backend } from "./backend";
+import { ChannelsApi } from "./channels";
 
 export interface InboxQuery {
   before?: number;
@@ -39,7 +40,11 @@ export interface InboxQuery {
 }
 
 export class Api {
-  constructor(readonly backend: Backend) {}
+  readonly channels: ChannelsApi;
+
+  constructor(readonly backend: Backend) {
+    this.channels = new ChannelsApi(backend);
+  }
 
   me = () => this.backend.request<Me>("GET", "/v1/me");
 

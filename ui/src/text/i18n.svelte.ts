@@ -60,6 +60,11 @@ export function t(key: Key, values: Values = {}): string {
   return fill(texts[i18n.language].get(key) ?? texts.en.get(key) ?? key, values);
 }
 
+/** Whether there is such a sentence: for keys that a server names, which may be newer than this page. */
+export function known(key: string): key is Key {
+  return texts.en.has(key);
+}
+
 export function plural(key: PluralKey, count: number, values: Values = {}): string {
   const form = new Intl.PluralRules(i18n.language).select(count) === "one" ? "one" : "other";
   return t(`${key}.${form}` as Key, { count: number(count), ...values });

@@ -1,0 +1,83 @@
+/** The routes of channels, bindings, routing and deliveries. A secret goes one way: nothing here returns one. */
+import type {
+  Binding,
+  Candidate,
+  ChannelQr,
+  ChannelSettings,
+  ChannelTest,
+  ChannelView,
+  Delivery,
+  DeliveryDetail,
+  DeliveryPage,
+  MessageId,
+  NewBinding,
+  NewSecret,
+  QrOrder,
+  Resend,
+  Resent,
+  Route,
+  TemplateInfo,
+  TestOrder,
+} from "../protocol";
+import type { Backend } from "./backend";
+
+/** What a person can do about something, as the name of its sentence (`remedy.<remedy>`) and what stands in it. */
+export interface Advice {
+  remedy?: string;
+  params?: Record<string, string>;
+}
+export interface Quota {
+  daily_limit: number;
+  used: number;
+  remain: number;
+}
+/** The server says what to do as far as it knows. */
+export type DeliveryRow = Delivery & Advice;
+
+export interface DeliveryQuery {
+  before?: number;
+  limit?: number;
+  /** Comma-separated states. */
+  state?: string;
+  channel?: string;
+  user?: string;
+  topic?: string;
+  message?: MessageId;
+}
+
+export class ChannelsApi {
+  constructor(private readonly backend: Backend) {}
+
+  list = () => this.backend.request<ChannelView[]>("GET", "/v1/channels");
+  put = (name: string, settings: ChannelSettings) => this.backend.request<ChannelView>("PUT", path(name), settings);
+  remove = (name: string) => this.backend.request("DELETE", path(name));
+  putSecret = (name: string, part: string, secret: string) => this.backend.request("PUT", path(name, "secrets", part), { secret } satisfies NewSecret);
+  removeSecret = (name: string, part: string) => this.backend.request("DELETE", path(name, "secrets", part));
+  test = (name: string, whom: Partial<TestOrder>) => this.backend.request<ChannelTest>("POST", path(name, "test"), whom);
+  reopen = (name: string) => this.backend.request("POST", path(name, "reopen"));
+  candidates = (name: string) => this.backend.request<Candidate[]>("GET", path(name, "candidates"));
+  templates = (name: string) => this.backend.request<TemplateInfo[]>("GET", path(name, "templates"));
+  quota = (name: string) => this.backend.request<Quota>("GET", path(name, "quota"));
+  qr = (name: string, user: string) => this.backend.request<ChannelQr>("POST", path(name, "qr"), { user } satisfies QrOrder);
+
+  bindings = (name: string) => this.backend.request<Binding[]>("GET", path(name, "bindings"));
+  bind = (name: string, user: string, address: string) => this.backend.request<Binding>("PUT", path(name, "bindings", user), { address } satisfies NewBinding);
+  unbind = (name: string, user: string) => this.backend.request("DELETE", path(name, "bindings", user));
+
+  routes = () => this.backend.request<Route[]>("GET", "/v1/routes");
+  putRoute = (route: Route) => this.backend.request("PUT", "/v1/routes", route);
+  removeRoute = ({ channel, topic, user }: Route) => this.backend.request("DELETE", `/v1/routes${query({ channel, topic, user })}`);
+
+  deliveries = (wanted: DeliveryQuery) => this.backend.request<DeliveryPage>("GET", `/v1/deliveries${query(wanted)}`);
+  delivery = (id: number) => this.backend.request<DeliveryDetail>("GET", `/v1/deliveries/${id}`);
+  resend = (what: Resend) => this.backend.request<Resent>("POST", "/v1/deliveries/resend", what);
+}
+
+function path(...parts: string[]): string {
+  return ["/v1/channels", ...parts.map(encodeURIComponent)].join("/");
+}
+
+function query(words: object): string {
+  const given = Object.entries(words).filter(([, value]) => value !== undefined && value !== "");
+  return given.length === 0 ? "" : `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`;
+}

@@ -1,0 +1,18 @@
+/** What is said about a delivery or a try of it. */
+import type { Attempt, Delivery } from "../../protocol";
+import { known, t } from "../../text/i18n.svelte";
+
+/** Why it is as it is: a sentence for our own codes, else the platform's words with its code. */
+export function why({ code, reason }: Pick<Delivery | Attempt, "code" | "reason">): string {
+  if (code !== undefined) {
+    const key = `deliveries.code.${code}`;
+    if (known(key)) return reason ? `${t(key)} (${reason})` : t(key);
+  }
+  if (!reason) return code === undefined ? "" : t("deliveries.onlyCode", { code });
+  return code === undefined ? reason : t("channels.said", { words: reason, code });
+}
+
+/** Whether a person may have it sent once more. */
+export function mayResend({ state, message }: Delivery): boolean {
+  return message !== undefined && (state === "failed" || state === "unknown" || state === "expired");
+}

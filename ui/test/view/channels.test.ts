@@ -1,0 +1,348 @@
+/** Channels, routing and deliveries as an admin uses them, over a server in memory. */
+import { describe, expect, test } from "vitest";
+import type { DemoBackend } from "../../demo/backend";
+import { Failure } from "../../src/backend/backend";
+import type { Failing, Route } from "../../src/protocol";
+import { button, called, fill, go, idle, open, text, until } from "./harness";
+
+const SECRET = "canary-5f1d0c7a";
+const find = <E extends Element = HTMLElement>(selector: string) => document.querySelector<E>(selector)!;
+const last = (backend: DemoBackend, method: string, path: string) => called(backend, method, path).at(-1)?.body;
+
+async function at(page: string, options: Parameters<typeof open>[0] = {}) {
+  const opened = await open(options);
+  await go(`#/settings/${page}`);
+  await until(() => document.querySelector("h2") !== null && !text().includes("Loading…"));
+  return opened;
+}
+
+async function submit(inside: string): Promise<void> {
+  (find(inside).closest("form") as HTMLFormElement).requestSubmit();
+  await idle();
+}
+
+function failing(more: Partial<Failing>): Failing {
+  return { class: "config", code: "60020", message: "not allow to access from your ip", remedy: "trust_ip", params: { ip: "203.0.113.7" }, ...more };
+}
+
+describe("channels", () => {
+  test("are an admin's alone", async () => {
+    await at("wecom", { role: "member" });
+    expect(document.querySelector('a[href="#/settings/wecom"]')).toBeNull();
+    expect(document.querySelector("[data-channel]")).toBeNull();
+  });
+
+  test("a new one: ids, then its secret, which does not stay in the page", async () => {
+    const { backend } = await at("wecom", { channels: "none" });
+    expect(text()).toContain("应用管理 → 自建");
+    expect(button("Add").disabled).toBe(true);
+    await fill("[name=corp_id]", " wwd3a9c0 ");
+    await fill("[name=agent_id]", "1000002");
+    await fill("[name=channel-secret]", SECRET);
+    await submit("[name=corp_id]");
+    await until(() => document.querySelector("[data-channel=wecom]") !== null);
+    expect(last(backend, "PUT", "/v1/channels/wecom")).toEqual({ kind: "wecom", display_name: "wecom", config: { corp_id: "wwd3a9c0", agent_id: 1000002 } });
+    expect(last(backend, "PUT", "/v1/channels/wecom/secrets/secret")).toEqual({ secret: SECRET });
+    expect(find<HTMLDetailsElement>("[data-channel=wecom]").open).toBe(true);
+    expect([...document.querySelectorAll("input")].some((input) => input.value.includes(SECRET))).toBe(false);
+    expect(document.body.innerHTML).not.toContain(SECRET);
+  });
+
+  test("a name that is taken would change another channel: it is refused here", async () => {
+    await at("wecom");
+    button("Add another").click();
+    await idle();
+    expect(find<HTMLInputElement>("[name=channel-name]").value).toBe("wecom-2");
+    await fill("[name=channel-name]", "ops-group");
+    expect(text()).toContain("There is a channel of this name.");
+  });
+
+  test("saving keeps what the form does not show, and leaves out what was emptied", async () => {
+    const { backend } = await at("wechat");
+    await fill("[name=proxy]", "socks5://10.0.0.9:1080");
+    await submit("[name=app_id]");
+    await until(() => called(backend, "PUT", "/v1/channels/wechat").length === 1);
+    expect(last(backend, "PUT", "/v1/channels/wechat")).toMatchObject({ enabled: true, display_name: "Harbour service account", config: { app_id: "wx5823bf96d3bd56c7", proxy: "socks5://10.0.0.9:1080", fields: { thing1: "title", time2: "time" } } });
+    await fill("[name=proxy]", "");
+    await submit("[name=app_id]");
+    await until(() => called(backend, "PUT", "/v1/channels/wechat").length === 2);
+    expect(Object.keys((last(backend, "PUT", "/v1/channels/wechat") as { config: object }).config)).not.toContain("proxy");
+  });
+
+  test("a secret is replaced and deleted, never read", async () => {
+    const { backend } = await at("wecom");
+    expect(find("[data-secret=secret]").textContent).toContain("Stored");
+    button("Replace: Secret").click();
+    await idle();
+    await fill("[data-secret=secret] input", SECRET);
+    await submit("[data-secret=secret] input");
+    await until(() => called(backend, "PUT", "/v1/channels/wecom/secrets/secret").length === 1);
+    expect(last(backend, "PUT", "/v1/channels/wecom/secrets/secret")).toEqual({ secret: SECRET });
+    await until(() => document.querySelector("[data-secret=secret] input") === null);
+    button("Delete: Secret").click();
+    await idle();
+    expect(called(backend, "DELETE", "/v1/channels/wecom/secrets/secret")).toHaveLength(0);
+    find<HTMLButtonElement>("dialog .danger").click();
+    await until(() => text().includes("“Secret” is missing."));
+    expect(called(backend, "DELETE", "/v1/channels/wecom/secrets/secret")).toHaveLength(1);
+  });
+
+  test("a secret that could not be kept does not stay in the field", async () => {
+    const { backend } = await at("wecom");
+    const request = backend.request.bind(backend);
+    backend.request = ((method, path, body) => (path.includes("/secrets/") ? Promise.reject(new Failure("keyring", "locked", 503)) : request(method, path, body))) as typeof backend.request;
+    button("Replace: Secret").click();
+    await idle();
+    await fill("[data-secret=secret] input", SECRET);
+    await submit("[data-secret=secret] input");
+    await until(() => text().includes("The keyring is locked or does not work."));
+    expect(find<HTMLInputElement>("[data-secret=secret] input").value).toBe("");
+  });
+
+  test("what stopped says until when, what to do, and tries again when told", async () => {
+    const { backend } = await at("wechat");
+    expect(text()).toContain("Nothing is sent until");
+    expect(text()).toContain("Add 203.0.113.7 to the trusted addresses");
+    expect(text()).toContain("99,588 of 100,000");
+    button("Try again now").click();
+    await until(() => text().includes("The next message goes out alone"));
+    expect(called(backend, "POST", "/v1/channels/wechat/reopen")).toHaveLength(1);
+  });
+
+  test("removing asks first", async () => {
+    const { backend } = await at("wecom");
+    button("Remove this channel").click();
+    await idle();
+    expect(called(backend, "DELETE", "/v1/channels/wecom")).toHaveLength(0);
+    find<HTMLButtonElement>("dialog .danger").click();
+    await until(() => document.querySelector("[data-channel=wecom]") === null);
+    expect(called(backend, "DELETE", "/v1/channels/wecom")).toHaveLength(1);
+  });
+});
+
+describe("a test", () => {
+  const result = () => find("[data-testid=test-result]").textContent ?? "";
+
+  test("of the access, then of a message to whom was chosen", async () => {
+    const { backend } = await at("wecom");
+    await submit("[name=test-whom]");
+    await until(() => result().includes("it works"));
+    expect(last(backend, "POST", "/v1/channels/wecom/test")).toEqual({});
+    expect(result()).toContain("not tried");
+    await fill("[name=test-whom]", "ann");
+    await submit("[name=test-whom]");
+    await until(() => result().includes("Look at the phone"));
+    expect(last(backend, "POST", "/v1/channels/wecom/test")).toEqual({ user: "ann" });
+    await fill("[name=test-whom]", "@");
+    await fill("[name=test-address]", " zhangsan ");
+    await submit("[name=test-whom]");
+    await until(() => called(backend, "POST", "/v1/channels/wecom/test").length === 3);
+    expect(last(backend, "POST", "/v1/channels/wecom/test")).toEqual({ address: "zhangsan" });
+  });
+
+  test("of a robot goes into its group", async () => {
+    const { backend } = await at("wecom-robot");
+    button("Test").click();
+    await until(() => called(backend, "POST", "/v1/channels/ops-group/test").length === 1);
+    expect(last(backend, "POST", "/v1/channels/ops-group/test")).toEqual({ group: true });
+  });
+
+  test("that fails says what to do, with the address where the platform named it", async () => {
+    const { backend } = await at("wecom");
+    backend.channels.next = { token: { result: "failed", failing: failing({}) }, message: { result: "skipped" } };
+    await submit("[name=test-whom]");
+    await until(() => result().includes("Add 203.0.113.7 to the trusted addresses"));
+    expect(result()).toContain("not allow to access from your ip (60020)");
+    backend.channels.next = { token: { result: "failed", failing: failing({ params: {} }) }, message: { result: "skipped" } };
+    await submit("[name=test-whom]");
+    await until(() => result().includes("Add this server's public address"));
+    backend.channels.next = { token: { result: "passed" }, message: { result: "failed", failing: failing({ class: "unknown", code: "timeout", remedy: "check_network", params: {} }) } };
+    await submit("[name=test-whom]");
+    await until(() => result().includes("no answer came, it may have arrived"));
+  });
+
+  test("in Chinese", async () => {
+    const { backend } = await open({ lang: "zh-CN" });
+    await go("#/settings/wecom");
+    await until(() => document.querySelector("[name=test-whom]") !== null);
+    backend.channels.next = { token: { result: "failed", failing: failing({}) }, message: { result: "skipped" } };
+    await submit("[name=test-whom]");
+    await until(() => result().includes("把 203.0.113.7 加入可信地址"));
+  });
+});
+
+describe("a template", () => {
+  test("is picked, its fields are guessed and can be given a fixed text", async () => {
+    const { backend } = await at("wechat");
+    button("Fetch the account's templates").click();
+    await until(() => document.querySelector("[name=template_id]") !== null);
+    await until(() => document.querySelector("[name=field-phrase3]") !== null);
+    expect(find<HTMLSelectElement>("[name=field-phrase3]").value).toBe("priority");
+    expect(text()).toContain("at most 20 characters");
+    await fill("[name=field-phrase3]", "fixed");
+    await fill("[name=fixed-phrase3]", "告警");
+    await submit("[name=template_id]");
+    await until(() => called(backend, "PUT", "/v1/channels/wechat").length === 1);
+    expect(last(backend, "PUT", "/v1/channels/wechat")).toMatchObject({ config: { template_id: "ngqIpbwh8bUfcSsECmogfXcV14J0tQlEpBO27izEYtY", fields: { thing1: "title", time2: "time", phrase3: "=告警" } } });
+    await fill("[name=template_id]", "Kx8w2o0yU1vT4sR7qP9nM3lJ6hG5fD2aZ0cV1bN4mL7");
+    await until(() => document.querySelector("[name=field-thing2]") !== null);
+    expect(document.querySelector("[name=field-phrase3]")).toBeNull();
+  });
+});
+
+describe("people", () => {
+  test("are picked from the platform's members; who is bound cannot be taken twice", async () => {
+    const { backend } = await at("wecom");
+    expect(text()).toContain("The platform refuses it: 60111 userid not found.");
+    button("Pick from the members").click();
+    await until(() => document.querySelector("[name=bind-candidate]") !== null);
+    const options = [...find<HTMLSelectElement>("[name=bind-candidate]").options];
+    expect(options.find(({ value }) => value === "ann.keller")).toMatchObject({ disabled: true });
+    await fill("[name=bind-user]", "chen");
+    await fill("[name=bind-candidate]", "ChenWei");
+    await submit("[name=bind-user]");
+    await until(() => called(backend, "PUT", "/v1/channels/wecom/bindings/chen").length === 1);
+    expect(last(backend, "PUT", "/v1/channels/wecom/bindings/chen")).toEqual({ address: "ChenWei" });
+    await until(() => document.querySelector("[aria-label='Unbind: Chen Wei']") !== null);
+    button("Unbind: Chen Wei").click();
+    await idle();
+    expect(called(backend, "DELETE", "/v1/channels/wecom/bindings/chen")).toHaveLength(0);
+    find<HTMLButtonElement>("dialog .danger").click();
+    await until(() => called(backend, "DELETE", "/v1/channels/wecom/bindings/chen").length === 1);
+  });
+
+  test("without a callback: no code to scan, and why", async () => {
+    await at("wechat");
+    await fill("[name=bind-user]", "bo");
+    expect(button("Show a code to scan").disabled).toBe(true);
+    expect(text()).toContain("without them nobody tells this server who scanned it");
+    expect(text()).toContain("This server has no address on the internet");
+    expect(text()).toContain("known to be accepted by the platform, not whether it was seen");
+  });
+
+  test("with a callback: a code is drawn, and the scan is noticed", async () => {
+    const { backend } = await at("wechat", { reachable: true });
+    expect(find<HTMLTextAreaElement>("[aria-label='Address for the console']").value).toBe("https://push.example/v1/hooks/wechat/wechat");
+    for (const part of ["callback_token", "callback_key"]) {
+      await fill(`[data-secret=${part}] input`, SECRET);
+      await submit(`[data-secret=${part}] input`);
+      await until(() => document.querySelector(`[data-secret=${part}] input`) === null);
+    }
+    find("[name=callback]").click();
+    await until(() => text().includes("Set up: answers are taken."));
+    expect(last(backend, "PUT", "/v1/channels/wechat")).toMatchObject({ config: { callback: true, app_id: "wx5823bf96d3bd56c7" } });
+    await fill("[name=bind-user]", "bo");
+    button("Show a code to scan").click();
+    await until(() => document.querySelector("dialog svg[role=img]") !== null);
+    expect(last(backend, "POST", "/v1/channels/wechat/qr")).toEqual({ user: "bo" });
+    expect(find("dialog svg[role=img] path").getAttribute("d")!.length).toBeGreaterThan(1000);
+    await until(() => text().includes("Bo Lindqvist is bound."));
+  });
+});
+
+describe("routing", () => {
+  const rule = (channel: string, topic = "", user = "") => `[name="route:${channel}:${topic}:${user}"]`;
+
+  test("everyone, a topic, a person: set and taken back", async () => {
+    const { backend } = await at("routing");
+    await until(() => document.querySelector(rule("wecom")) !== null);
+    expect(find<HTMLSelectElement>(rule("wecom")).value).toBe("4");
+    expect(find<HTMLSelectElement>(rule("wecom", "ci")).value).toBe("never");
+    await fill(rule("wecom", "office"), "5");
+    expect(last(backend, "PUT", "/v1/routes")).toEqual({ channel: "wecom", topic: "office", from_priority: 5 });
+    await fill(rule("wecom", "", "bo"), "never");
+    expect(last(backend, "PUT", "/v1/routes")).toEqual({ channel: "wecom", user: "bo" });
+    await fill(rule("wecom", "office"), "");
+    expect(called(backend, "DELETE", "/v1/routes?channel=wecom&topic=office")).toHaveLength(1);
+  });
+
+  test("a group is no place for what is one person's", async () => {
+    await at("routing");
+    await until(() => document.querySelector(rule("ops-group", "ops")) !== null);
+    expect(document.querySelector(rule("ops-group"))).toBeNull();
+    expect(document.querySelector(rule("ops-group", "", "bo"))).toBeNull();
+    expect([...find<HTMLSelectElement>(rule("ops-group", "ops")).options].map(({ value }) => value)).not.toContain("never");
+  });
+
+  test("one person in one topic", async () => {
+    const { backend } = await at("routing");
+    await until(() => document.querySelector("[name=route-user]") !== null);
+    for (const [name, value] of [["user", "dora"], ["topic", "ops"], ["channel", "wechat"], ["from", "3"]] as const) await fill(`[name=route-${name}]`, value);
+    await submit("[name=route-user]");
+    await until(() => document.querySelector("[aria-label='Remove: Dora Marsh, ops']") !== null);
+    expect(last(backend, "PUT", "/v1/routes")).toEqual({ channel: "wechat", topic: "ops", user: "dora", from_priority: 3 } satisfies Route);
+    button("Remove: Dora Marsh, ops").click();
+    await idle();
+    find<HTMLButtonElement>("dialog .danger").click();
+    await until(() => called(backend, "DELETE", "/v1/routes?channel=wechat&topic=ops&user=dora").length === 1);
+  });
+
+  test("a rule that the server refuses is taken back", async () => {
+    const { backend } = await at("routing");
+    await until(() => document.querySelector(rule("wecom", "ci")) !== null);
+    const request = backend.request.bind(backend);
+    backend.request = ((method, path, body) => (method === "PUT" ? Promise.reject(new Failure("busy", "", 503)) : request(method, path, body))) as typeof backend.request;
+    await fill(rule("wecom", "ci"), "2");
+    await until(() => text().includes("The server is busy."));
+    expect(find<HTMLSelectElement>(rule("wecom", "ci")).value).toBe("never");
+  });
+});
+
+describe("deliveries", () => {
+  const lines = () => [...document.querySelectorAll<HTMLElement>("[data-delivery]")];
+
+  test("begin with what went wrong, with its remedy; others are asked of the server", async () => {
+    const { backend } = await at("deliveries");
+    await until(() => lines().length === 3);
+    expect(called(backend, "GET", "/v1/deliveries?state=failed%2Cunknown&limit=50").length).toBeGreaterThan(0);
+    expect(lines()[0]!.textContent).toContain("Bind them again.");
+    expect(lines()[2]!.textContent).toContain("It was tried for too long.");
+    await fill("[name=deliveries-show]", "all");
+    await until(() => lines().length === 6);
+    await fill("[name=deliveries-channel]", "ops-group");
+    await until(() => lines().length === 1);
+    expect(lines()[0]!.textContent).toContain("to the group over Ops group");
+  });
+
+  test("one again: at once if it failed, after asking if it may have arrived", async () => {
+    const { backend } = await at("deliveries");
+    await until(() => lines().length === 3);
+    button("Send again: Disk almost full on db-1, bo").click();
+    await until(() => lines().length === 2);
+    expect(last(backend, "POST", "/v1/deliveries/resend")).toEqual({ what: "one", id: 8, round: 0 });
+    button("Send again: Payments API: error rate 4.2 %, dora").click();
+    await idle();
+    expect(called(backend, "POST", "/v1/deliveries/resend")).toHaveLength(1);
+    expect(text()).toContain("may show it twice");
+    find<HTMLButtonElement>("dialog .danger").click();
+    await until(() => lines().length === 1);
+    expect(last(backend, "POST", "/v1/deliveries/resend")).toEqual({ what: "one", id: 5, round: 0 });
+  });
+
+  test("all that failed again, the doubtful only when asked for", async () => {
+    const { backend } = await at("deliveries");
+    await until(() => lines().length === 3);
+    button("Send all failed again").click();
+    await idle();
+    expect(text()).toContain("2 messages are sent again.");
+    find<HTMLButtonElement>("dialog .danger").click();
+    await until(() => lines().length === 1);
+    expect(last(backend, "POST", "/v1/deliveries/resend")).toMatchObject({ what: "failed", unknown: false, until: expect.any(Number) });
+    find("[name=resend-unknown]").click();
+    await idle();
+    button("Send all failed again").click();
+    await idle();
+    find<HTMLButtonElement>("dialog .danger").click();
+    await until(() => text().includes("Nothing failed."));
+    expect(last(backend, "POST", "/v1/deliveries/resend")).toMatchObject({ unknown: true });
+  });
+
+  test("each with its tries", async () => {
+    await at("deliveries");
+    await until(() => lines().length === 3);
+    button("Details: Disk almost full on db-1, bo").click();
+    await until(() => text().includes("Refused"));
+    expect(find("dialog").textContent).toContain("userid not found");
+    expect(document.querySelector("dialog a[href='#/message/Demo00000120']")).not.toBeNull();
+  });
+});
