@@ -44,13 +44,14 @@ pub fn call_tray(home: &Home, method: &str, arguments: &[&str]) -> Result<String
 
 const GET: &str = "org.freedesktop.DBus.Properties.Get";
 
-/// Bus name and object path of the one item in the tray.
+/// Bus name and object path of the one item in the tray. A panel may still list one whose program was killed.
 fn tray_item(home: &Home) -> Result<(String, String)> {
     let watcher = "org.kde.StatusNotifierWatcher";
     let items =
         call(home, watcher, "/StatusNotifierWatcher", GET, &[watcher, "RegisteredStatusNotifierItems"])?;
     // `(<['org.kde.StatusNotifierItem-42-1/StatusNotifierItem']>,)`
-    let item = items.split('\'').nth(1).context("no item in the tray")?;
+    let lives = |item: &&str| is_owned(home, item.split('/').next().unwrap_or(item));
+    let item = items.split('\'').skip(1).step_by(2).find(lives).context("no item in the tray")?;
     let (name, path) = item.split_once('/').unwrap_or((item, "StatusNotifierItem"));
     Ok((name.into(), format!("/{path}")))
 }
