@@ -14,15 +14,21 @@ pub(crate) const KEPT_ROWS: usize = 10_000;
 const PRUNE_EVERY: usize = 500;
 
 impl File {
-    pub fn prune_when_due(&mut self) -> Result<()> {
-        if self.since_pruning < PRUNE_EVERY {
-            return Ok(());
+    pub fn prune_when_due(&mut self) {
+        if self.since_pruning >= PRUNE_EVERY {
+            self.since_pruning = 0;
+            self.prune();
         }
-        self.since_pruning = 0;
-        self.prune()
     }
 
-    pub fn prune(&mut self) -> Result<()> {
+    /// On a disk without room it fails, and is tried again with the next: nothing else waits for it.
+    pub fn prune(&mut self) {
+        if let Err(error) = self.remove_old() {
+            tracing::warn!(%error, "old messages could not be removed from the inbox");
+        }
+    }
+
+    fn remove_old(&mut self) -> Result<()> {
         let rows = i64::try_from(KEPT_ROWS).unwrap_or(i64::MAX);
         let oldest = self.clock.now().saturating_sub(KEPT_MS);
         let due: bool = self.on_connection(|connection| {

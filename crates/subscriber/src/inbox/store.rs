@@ -65,8 +65,11 @@ impl File {
             }
         };
         self.since_pruning += outcomes.iter().filter(|o| matches!(o, Outcome::Stored(_))).count();
-        self.prune_when_due()?;
-        self.count_unread()?;
+        // What is stored must be told of, or nobody shows it: no failure from here on is one of storing.
+        self.prune_when_due();
+        if let Err(error) = self.count_unread() {
+            tracing::warn!(%error, "the unread could not be counted");
+        }
         Ok(outcomes)
     }
 }

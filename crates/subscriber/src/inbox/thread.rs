@@ -66,7 +66,7 @@ impl File {
         };
         file.position = file.load_cursor("position")?;
         file.stream_from = file.load_cursor("stream_from")?;
-        file.prune()?;
+        file.prune();
         file.count_unread()?;
         Ok(file)
     }

@@ -129,6 +129,25 @@ async fn message_and_position_survive_together() {
 }
 
 #[tokio::test]
+async fn what_is_stored_is_told_of_even_if_old_messages_cannot_be_removed() {
+    let desk = Desk::new();
+    desk.take(message(1)).await;
+    desk.inbox.set_shown(vec![(id(1), Shown::Shown)]).await.unwrap();
+    desk.clock.0.fetch_add(super::retention::KEPT_MS + 1, Ordering::SeqCst);
+    let refuse = "CREATE TRIGGER full BEFORE DELETE ON message BEGIN SELECT RAISE(ABORT, 'full'); END";
+    desk.inbox
+        .run(|file| {
+            file.since_pruning = 10_000;
+            file.on_connection(|connection| connection.execute_batch(refuse))
+        })
+        .await
+        .unwrap();
+    desk.stored(message(2)).await;
+    let desk = desk.reopened().await;
+    assert_eq!(desk.ids(InboxQuery::default()).await, [2, 1], "it opens, too");
+}
+
+#[tokio::test]
 async fn a_position_that_covers_nothing_is_written_seldom_and_at_the_end() {
     let desk = Desk::new();
     desk.take(message(1)).await;
