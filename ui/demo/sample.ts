@@ -1,5 +1,5 @@
 /** People and messages of a small team, in both languages. */
-import type { Device, Me, MessageView, PersonReceipt, Receipt, Token, Topic, User } from "../src/protocol";
+import type { DeliveryState, Device, Me, MessageView, PersonReceipt, Receipt, Token, Topic, User, Way } from "../src/protocol";
 
 const MINUTE = 60_000;
 
@@ -46,6 +46,8 @@ export function sample(lang: "en" | "zh-CN", role: "admin" | "member") {
     message(60 * 50, { topic: "ops", priority: 4, title: pick("Replica lag on db-2", "db-2 复制延迟"), body: "38 s", superseded_by: "Demo00000000", read_at: now }),
   ];
   const person = (user: User, more: Partial<PersonReceipt>): PersonReceipt => ({ user: user.name, display_name: user.display_name, state: "missing", ...more });
+  let ways = 0;
+  const way = (channel: string, display_name: string, state: DeliveryState, more: Partial<Way>): Way => ({ channel, display_name, state, since: now - MINUTE, delivery: ++ways, round: 0, ...more });
   const [ann, bo, chen, dora] = users as [User, User, User, User];
   const receipt: Receipt = {
     id: messages[0]!.id,
@@ -57,10 +59,11 @@ export function sample(lang: "en" | "zh-CN", role: "admin" | "member") {
     missing: ["chen"],
     people: [
       person(ann, { state: "read", received_at: now - 50_000, read_at: now - 20_000, device: "browser-k2x9", shown: "shown" }),
-      person(bo, { state: "acknowledged", received_at: now - 55_000, acknowledged_at: now - 30_000, device: "bo-laptop", shown: "shown" }),
-      person(chen, {}),
+      person(bo, { state: "acknowledged", received_at: now - 55_000, acknowledged_at: now - 30_000, device: "bo-laptop", shown: "shown", ways: [way("wecom", pick("Harbour WeCom", "海港企业微信"), "accepted", {})] }),
+      person(chen, { ways: [way("wecom", pick("Harbour WeCom", "海港企业微信"), "failed", { code: "60111", reason: "userid not found" })] }),
       person(dora, { state: "received", received_at: now - 40_000, device: "desk-7", shown: "suppressed" }),
     ],
+    groups: [way("ops-group", pick("Ops group", "运维群"), "accepted", {})],
     as_of: "k3v9x0ab-121",
   };
   const topics: Topic[] = [

@@ -1,8 +1,9 @@
 /** What channels are made of, and what is said about them. */
 import { readFileSync } from "node:fs";
 import { beforeEach, describe, expect, test } from "vitest";
+import { Failure } from "../src/backend/backend";
 import { i18n, known } from "../src/text/i18n.svelte";
-import { remedy } from "../src/text/remedy";
+import { refused, remedy } from "../src/text/remedy";
 import { kinds, written } from "../src/view/channels/kinds";
 import { guess, source, SOURCES } from "../src/view/channels/template";
 import { why } from "../src/view/deliveries/words";
@@ -26,6 +27,10 @@ test("every state of a delivery, every end of a try and every code of ours has i
   const codes = /pub mod codes \{([\s\S]*?)\n\}/.exec(readFileSync("../crates/store/src/outbox/mod.rs", "utf8"))?.[1] ?? "";
   const ours = [...codes.matchAll(/= "(\w+)"/g)].map(([, code]) => code!);
   expect(ours.length).toBeGreaterThan(8);
+  // What never was answered has a code of its own, too.
+  const unanswered = /fn cause\([\s\S]*?\n\}/.exec(readFileSync("../crates/delivery/src/wechat/failing.rs", "utf8"))?.[0] ?? "";
+  ours.push(...[...unanswered.matchAll(/=> "(\w+)"/g)].map(([, code]) => code!), "invaliduser", "unlicenseduser", "unfit", "not_sent");
+  expect(ours.length).toBeGreaterThan(20);
   for (const code of ours) expect(known(`deliveries.code.${code}`), code).toBe(true);
   for (const [file, prefix] of [["DeliveryState", "deliveries.state"], ["AttemptResult", "deliveries.result"]] as const) {
     for (const [, word] of readFileSync(`src/protocol/${file}.ts`, "utf8").matchAll(/"(\w+)"/g)) expect(known(`${prefix}.${word}`), word).toBe(true);
@@ -39,6 +44,12 @@ describe("remedies", () => {
     expect(remedy({ remedy: "none" })).toBeUndefined();
     expect(remedy({})).toBeUndefined();
     expect(remedy({ remedy: "of_a_newer_server" })).toBeUndefined();
+  });
+
+  test("are named by the server when the platform refuses a question", () => {
+    expect(refused(new Failure("busy", "60020: not allow", 503, "remedy: trust_ip"))).toContain("this server's public address");
+    expect(refused(new Failure("busy", "60020: not allow", 503, "remedy: trust_ip"))).toContain("60020: not allow");
+    expect(refused(new Failure("busy", "", 503))).toBe("The server is busy. Try again in a moment.");
   });
 });
 

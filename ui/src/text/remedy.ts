@@ -1,5 +1,7 @@
 /** What a person can do about a platform's refusal, as a sentence. */
+import { Failure } from "../backend/backend";
 import type { Advice } from "../backend/channels";
+import { describe } from "../state/toasts.svelte";
 import { known, t, type Key } from "./i18n.svelte";
 
 /** Whether there is anything to say: `none` is what needs no doing. */
@@ -12,3 +14,11 @@ export function remedy({ remedy, params = {} }: Advice): string | undefined {
   return known(key) ? t(key as Key, params) : undefined;
 }
 
+
+/** What went wrong when the platform was asked for something: the server names the remedy in the hint. */
+export function refused(error: unknown): string {
+  if (!(error instanceof Failure)) return describe(error);
+  const named = /^remedy: (\w+)$/.exec(error.hint ?? "")?.[1];
+  if (named === undefined) return describe(error);
+  return `${remedy({ remedy: named }) ?? t("channels.platformFailed")} (${error.message})`;
+}

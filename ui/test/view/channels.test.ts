@@ -190,6 +190,18 @@ describe("a template", () => {
   });
 });
 
+test("what was chosen for a template outlives the channel's being read anew", async () => {
+  const { backend } = await at("wechat");
+  await fill("[name=field-thing1]", "body");
+  find("[name=enabled]").click();
+  await until(() => text().includes("Switched off"));
+  expect(called(backend, "PUT", "/v1/channels/wechat")).toHaveLength(1);
+  expect(find<HTMLSelectElement>("[name=field-thing1]").value).toBe("body");
+  // Switched off, there is nothing to test.
+  expect(button("Test").disabled).toBe(true);
+  expect(text()).toContain("First complete what the state above names.");
+});
+
 describe("people", () => {
   test("are picked from the platform's members; who is bound cannot be taken twice", async () => {
     const { backend } = await at("wecom");
@@ -209,6 +221,24 @@ describe("people", () => {
     expect(called(backend, "DELETE", "/v1/channels/wecom/bindings/chen")).toHaveLength(0);
     find<HTMLButtonElement>("dialog .danger").click();
     await until(() => called(backend, "DELETE", "/v1/channels/wecom/bindings/chen").length === 1);
+  });
+
+  test("an address of somebody else, and what the platform refuses, are said in words", async () => {
+    const { backend } = await at("wecom");
+    const request = backend.request.bind(backend);
+    backend.request = ((method, path, body) =>
+      path.endsWith("/candidates")
+        ? Promise.reject(new Failure("busy", "60020: not allow to access", 503, "remedy: trust_ip"))
+        : method === "PUT"
+          ? Promise.reject(new Failure("conflict", "address", 409))
+          : request(method, path, body)) as typeof backend.request;
+    button("Pick from the members").click();
+    await until(() => text().includes("Add this server's public address to the trusted addresses"));
+    await fill("[name=bind-user]", "chen");
+    await fill("[name=bind-address]", "linbo");
+    await submit("[name=bind-user]");
+    await until(() => text().includes("Somebody else is bound to this address."));
+    expect(find<HTMLInputElement>("[name=bind-address]").value).toBe("linbo");
   });
 
   test("without a callback: no code to scan, and why", async () => {
@@ -335,6 +365,14 @@ describe("deliveries", () => {
     find<HTMLButtonElement>("dialog .danger").click();
     await until(() => text().includes("Nothing failed."));
     expect(last(backend, "POST", "/v1/deliveries/resend")).toMatchObject({ unknown: true });
+  });
+
+  test("stand in the receipt of their message, by person and for groups", async () => {
+    await open();
+    await go("#/message/Demo00000120");
+    await until(() => text().includes("Harbour WeCom: Failed"));
+    expect(text()).toContain("Harbour WeCom: Accepted by the platform");
+    expect(text()).toContain("Ops group: Accepted by the platform");
   });
 
   test("each with its tries", async () => {
