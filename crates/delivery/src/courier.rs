@@ -105,6 +105,12 @@ impl Courier {
         Self { pace, ..self }
     }
 
+    /// With these counters.
+    #[must_use]
+    pub fn counting(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
     /// Tells of failures.
     #[must_use]
     pub fn herald(self, herald: Herald) -> Self {

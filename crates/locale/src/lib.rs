@@ -4,7 +4,7 @@
 //! Nested objects become dotted keys (`tray.open`); `{name}` stands for a value. A key that the chosen language lacks
 //! is read in English, and one that English lacks is shown as itself, so that a mistake is seen and nothing panics.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 use tocsin_protocol::control::Language;
@@ -14,8 +14,8 @@ const ZH_CN: &str = include_str!("../../../ui/src/locales/zh-CN.json");
 
 /// Sections that only the window and the page read: not kept in the resident's memory.
 const ONLY_IN_WINDOW: &[&str] = &[
-    "admin", "app", "compose", "firstRun", "inbox", "message", "nav", "priority", "problems", "receipt",
-    "settings", "signIn",
+    "admin", "app", "channels", "compose", "firstRun", "inbox", "message", "nav", "priority", "problems",
+    "receipt", "routing", "settings", "signIn",
 ];
 
 /// The strings of one language.
@@ -39,6 +39,22 @@ impl Locale {
     /// English or Chinese, never "system".
     pub fn language(&self) -> Language {
         self.language
+    }
+
+    /// What a person can do, by a remedy's code and what its sentence needs. Where the platform did not say that, the
+    /// sentence is the plain one.
+    pub fn remedy(&self, code: &str, params: &BTreeMap<String, String>) -> String {
+        let key = format!("remedy.{code}");
+        let values: Vec<_> = params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let lacks =
+            |text: &str| next_placeholder(text).is_some_and(|(_, name, _)| !params.contains_key(name));
+        let plain = format!("{key}_plain");
+        if self.strings.get(key.as_str()).is_some_and(|text| lacks(text))
+            && self.strings.contains_key(plain.as_str())
+        {
+            return self.t(&plain, &[]);
+        }
+        self.t(&key, &values)
     }
 
     /// The sentence `key` with `values` put in.
@@ -110,7 +126,7 @@ fn flatten(key: &str, value: Value, into: &mut HashMap<Box<str>, Box<str>>) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
 
     use super::*;
 

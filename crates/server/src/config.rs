@@ -1,9 +1,12 @@
 //! What an operator or host can set, with the default and its reason beside each.
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tocsin_locale::Locale;
 use tocsin_protocol::control::Language;
+use tocsin_wechat::Timings;
+
+use crate::channels::{SecretStore, ThisRun};
 
 /// Settings of one server. Hosts fill it from their file, flags and environment; tests shrink the times.
 #[derive(Clone, Debug)]
@@ -29,6 +32,12 @@ pub struct Config {
     pub prune_every: Duration,
     /// The language of what the server itself writes into messages: it makes one text for readers of several.
     pub locale: Arc<Locale>,
+    /// Where the secrets of channels are kept.
+    pub secrets: Arc<dyn SecretStore>,
+    /// Where sealed access tokens of platforms wait for the next start. `None`: nowhere.
+    pub token_dir: Option<PathBuf>,
+    /// Time limits of calls to platforms.
+    pub platform_timings: Timings,
     /// Times and sizes of streams.
     pub streams: Streams,
     /// Times and sizes of connections.
@@ -50,6 +59,9 @@ impl Default for Config {
             local: None,
             prune_every: Duration::from_hours(1),
             locale: Arc::new(Locale::new(Language::En, "")),
+            secrets: Arc::new(ThisRun::default()),
+            token_dir: None,
+            platform_timings: Timings::default(),
             streams: Streams::default(),
             connections: Connections::default(),
             rates: Rates::default(),

@@ -9,6 +9,7 @@
 pub mod acks;
 pub mod alerts;
 pub mod auth;
+pub mod channels;
 pub mod config;
 pub mod error;
 pub mod guard;

@@ -64,6 +64,7 @@ pub struct Metrics {
     lost: Counter,
     pruned: Counter,
     store: StoreNumbers,
+    outbox: tocsin_delivery::Metrics,
 }
 
 /// What the server holds now; nothing of it is left when everybody has gone.
@@ -118,6 +119,8 @@ impl Default for Metrics {
         registry.register("pruned_messages", "Messages whose bodies were pruned", pruned.clone());
         let store = StoreNumbers::default();
         store.register(registry.sub_registry_with_prefix("store"));
+        let outbox = tocsin_delivery::Metrics::default();
+        outbox.register(&mut registry);
         let registry = Arc::new(registry);
         Self {
             registry,
@@ -132,6 +135,7 @@ impl Default for Metrics {
             lost,
             pruned,
             store,
+            outbox,
         }
     }
 }
@@ -166,6 +170,11 @@ impl Metrics {
     /// A publish was answered.
     pub fn published(&self, result: PublishResult) {
         self.publishes.get_or_create(&ByResult { result }).inc();
+    }
+
+    /// The courier's counters.
+    pub fn outbox(&self) -> &tocsin_delivery::Metrics {
+        &self.outbox
     }
 
     /// A stream began.

@@ -10,6 +10,7 @@ use crate::{
     acks::Acks,
     alerts::Alerts,
     auth::Credentials,
+    channels::Outside,
     hub::Hub,
     metrics::Metrics,
     routes::{Pace, Ready},
@@ -33,6 +34,8 @@ pub struct Parts {
     pub acks: Acks,
     /// What the server itself has to tell its administrators.
     pub alerts: Arc<Alerts>,
+    /// Ways to people outside live connections; nothing where the store keeps no outbox.
+    pub outside: Option<Arc<Outside>>,
     /// Who presents which secret, remembered until the log says otherwise.
     pub credentials: Arc<Credentials>,
     /// How fast one token may publish.
@@ -66,7 +69,8 @@ impl Deref for AppState {
 }
 
 impl AppState {
-    /// Starts the parts that run beside requests: the hub's tail, the gathering of acknowledgements, upkeep.
+    /// Starts the parts that run beside requests: the hub's tail, the gathering of acknowledgements, the
+    /// outbox's courier, upkeep.
     pub async fn start(store: Arc<dyn Store>, config: Config, clock: Clock) -> tocsin_store::Result<Self> {
         let shutdown = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -76,6 +80,10 @@ impl AppState {
         let acks =
             Acks::start(store.clone(), config.streams.ack_window, metrics.clone(), shutdown.clone(), &tasks);
         let alerts = Arc::new(Alerts::new(store.clone(), clock.clone(), config.locale.clone()));
+        let outside = store.clone().outbox().map(|outbox| {
+            let metrics = metrics.outbox();
+            Outside::start(outbox, &config, alerts.clone(), &clock, metrics, &shutdown, &tasks)
+        });
         let pruning = Upkeep { store: store.clone(), metrics: metrics.clone(), alerts: alerts.clone() };
         tasks.spawn(pruning.run(config.prune_every, shutdown.clone()));
         let (pace, ready) = (Pace::new(&config.rates), Ready::default());
@@ -87,6 +95,7 @@ impl AppState {
             hub,
             acks,
             alerts,
+            outside,
             credentials,
             pace,
             ready,

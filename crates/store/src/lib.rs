@@ -29,6 +29,8 @@ mod output;
 mod rules;
 pub mod sqlite;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use tocsin_protocol::{
     Device, Epoch, MessageId, MessageView, NewTopic, NewUser, Page, Receipt, Seq, Token, Topic, User,
@@ -211,6 +213,10 @@ pub trait Store: Send + Sync + 'static {
     async fn backup(&self, to: &std::path::Path) -> Result<()>;
     /// What `GET /v1/me` says of a principal, without `server` and `device`, which only the server knows.
     async fn me(&self, principal: &Principal) -> Result<(Option<User>, Option<u64>)>;
+    /// What is to be sent over channels, where this store keeps that.
+    fn outbox(self: Arc<Self>) -> Option<Arc<dyn outbox::Outbox>> {
+        None
+    }
     /// Commits what waits and closes. Later calls answer [`Error::Unavailable`].
     async fn close(&self);
 }

@@ -21,7 +21,12 @@ pub(super) fn outcome(outcome: tocsin_wechat::Outcome, now: Millis, in_a_row: u3
     match outcome {
         O::Accepted(accepted) => Outcome::Accepted {
             msgid: accepted.msgid,
-            refused: accepted.failed.iter().filter(|who| who.kind == RecipientKind::User).map(left_out).collect(),
+            refused: accepted
+                .failed
+                .iter()
+                .filter(|who| who.kind == RecipientKind::User)
+                .map(left_out)
+                .collect(),
         },
         O::Refused(refused) => Outcome::Refused(refusal(refused, now, in_a_row)),
         O::Unknown(unknown) => Outcome::Unknown(unknown.detail),

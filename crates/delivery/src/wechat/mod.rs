@@ -207,9 +207,6 @@ mod tests {
     #[test]
     fn only_the_first_mark_is_the_recipient() {
         let body = r#"{"touser":"tocsin-recipient","x":"\"touser\":\"tocsin-recipient\""}"#;
-        assert_eq!(
-            addressed(body, "a\"b"),
-            r#"{"touser":"a\"b","x":"\"touser\":\"tocsin-recipient\""}"#
-        );
+        assert_eq!(addressed(body, "a\"b"), r#"{"touser":"a\"b","x":"\"touser\":\"tocsin-recipient\""}"#);
     }
 }

@@ -54,11 +54,8 @@ impl Account {
         let endpoint = Settings::Official(settings.clone()).endpoint(secrets, ground.timings)?;
         let client = OfficialAccount::new(credential, &endpoint, &ground.parts())
             .map_err(|bad| BadSettings::of("config.base_url", bad))?;
-        let callback = if settings.callback {
-            callback(Dialect::Official, &settings.app_id, secrets)?
-        } else {
-            None
-        };
+        let callback =
+            if settings.callback { callback(Dialect::Official, &settings.app_id, secrets)? } else { None };
         Ok(Self {
             client,
             template_id: settings.template_id.clone(),
@@ -131,7 +128,7 @@ impl Account {
             return Err(Unfit("template_id: no template is chosen".into()));
         }
         let data = self.fields.iter();
-        let data = data.map(|(name, source)| (name.clone(), self.words.field(source, message)));
+        let data = data.map(|(name, source)| (name.clone(), self.words.field(name, source, message)));
         let message = TemplateMessage {
             openid: RECIPIENT.into(),
             template_id: self.template_id.clone(),

@@ -48,8 +48,8 @@ impl Group {
         {
             endpoint.base = base;
         }
-        let client = api::Robot::new(webhook.key, &endpoint)
-            .map_err(|bad| BadSettings::of("config.base_url", bad))?;
+        let client =
+            api::Robot::new(webhook.key, &endpoint).map_err(|bad| BadSettings::of("config.base_url", bad))?;
         Ok(Self {
             client,
             style: settings.style,

@@ -41,7 +41,14 @@ pub const PROXY_PASSWORD: &str = "proxy_password";
 pub fn parts(kind: ChannelKind) -> &'static [Part] {
     match kind {
         ChannelKind::Wechat | ChannelKind::Wecom => {
-            &const { [part(SECRET, true), part(CALLBACK_TOKEN, false), part(CALLBACK_KEY, false), part(PROXY_PASSWORD, false)] }
+            &const {
+                [
+                    part(SECRET, true),
+                    part(CALLBACK_TOKEN, false),
+                    part(CALLBACK_KEY, false),
+                    part(PROXY_PASSWORD, false),
+                ]
+            }
         }
         ChannelKind::WecomRobot => &const { [part(KEY, true), part(PROXY_PASSWORD, false)] },
         ChannelKind::Webhook => &[],
@@ -209,7 +216,10 @@ impl Settings {
         // A login in the address would be stored readable.
         let road = self.road();
         if road.proxy.as_deref().is_some_and(|proxy| proxy.contains('@')) {
-            return Err(BadSettings::of("config.proxy", "without a login: that goes into proxy_user and the secret"));
+            return Err(BadSettings::of(
+                "config.proxy",
+                "without a login: that goes into proxy_user and the secret",
+            ));
         }
         self.endpoint(&Secrets::new(), Timings::default()).map(drop)
     }
@@ -239,9 +249,10 @@ impl Settings {
 
     /// Calls go to the platform itself.
     pub fn is_platform(&self) -> bool {
-        self.road().base_url.filter(|url| !url.is_empty()).is_none_or(|url| {
-            BaseUrl::parse(&url).is_ok_and(|base| base.is_platform())
-        })
+        self.road()
+            .base_url
+            .filter(|url| !url.is_empty())
+            .is_none_or(|url| BaseUrl::parse(&url).is_ok_and(|base| base.is_platform()))
     }
 
     pub(super) fn endpoint(&self, secrets: &Secrets, timings: Timings) -> Result<Endpoint, BadSettings> {
@@ -296,22 +307,22 @@ mod tests {
 
     use super::*;
 
-    fn field(kind: ChannelKind, config: serde_json::Value) -> String {
-        Settings::read(kind, &config).unwrap_err().field
+    fn field(kind: ChannelKind, config: &serde_json::Value) -> String {
+        Settings::read(kind, config).unwrap_err().field
     }
 
     #[test]
     fn what_is_wrong_is_named() {
         let wecom = ChannelKind::Wecom;
-        assert_eq!(field(wecom, json!({"agent_id": 1})), "config.corp_id");
-        assert_eq!(field(wecom, json!({"corp_id": "ww1", "agent_id": 1, "secret": "x"})), "config.secret");
-        assert_eq!(field(wecom, json!({"corp_id": "w w", "agent_id": 1})), "config.corp_id");
+        assert_eq!(field(wecom, &json!({"agent_id": 1})), "config.corp_id");
+        assert_eq!(field(wecom, &json!({"corp_id": "ww1", "agent_id": 1, "secret": "x"})), "config.secret");
+        assert_eq!(field(wecom, &json!({"corp_id": "w w", "agent_id": 1})), "config.corp_id");
         let with = |name: &str, value: &str| json!({"corp_id": "ww1", "agent_id": 1, name: value});
-        assert_eq!(field(wecom, with("base_url", "http://relay.example")), "config.base_url");
-        assert_eq!(field(wecom, with("proxy", "socks5://user:pass@host:1")), "config.proxy");
-        assert_eq!(field(ChannelKind::Webhook, json!({})), "kind");
+        assert_eq!(field(wecom, &with("base_url", "http://relay.example")), "config.base_url");
+        assert_eq!(field(wecom, &with("proxy", "socks5://user:pass@host:1")), "config.proxy");
+        assert_eq!(field(ChannelKind::Webhook, &json!({})), "kind");
         let template = json!({"app_id": "wx1", "fields": {"thing1": "nonsense"}});
-        assert_eq!(field(ChannelKind::Wechat, template), "config.fields.thing1");
+        assert_eq!(field(ChannelKind::Wechat, &template), "config.fields.thing1");
     }
 
     #[test]

@@ -48,11 +48,8 @@ impl App {
         let endpoint = Settings::Wecom(settings.clone()).endpoint(secrets, ground.timings)?;
         let client = WecomApp::new(credential, &endpoint, &ground.parts())
             .map_err(|bad| BadSettings::of("config.base_url", bad))?;
-        let callback = if settings.callback {
-            callback(Dialect::Wecom, &settings.corp_id, secrets)?
-        } else {
-            None
-        };
+        let callback =
+            if settings.callback { callback(Dialect::Wecom, &settings.corp_id, secrets)? } else { None };
         Ok(Self {
             client,
             callback,
@@ -105,7 +102,7 @@ impl App {
         if self.callback.is_some() && (asks || urgent) && !message.resolved {
             let label = message.actions.iter().find_map(|action| match action {
                 Action::Acknowledge { label } => label.clone(),
-                _ => None,
+                Action::OpenUrl { .. } => None,
             });
             let label = label.unwrap_or_else(|| self.words.say("acknowledge", &[]));
             return Content::Card(Card {

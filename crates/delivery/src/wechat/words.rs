@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, tz::TimeZone};
 use tocsin_locale::Locale;
-use tocsin_protocol::{Message, Millis};
+use tocsin_protocol::{Message, Millis, control::Language};
+use tocsin_wechat::official::FieldKind;
 
 /// What stands before a fixed text in a template's mapping.
 const FIXED: char = '=';
@@ -15,13 +16,17 @@ pub struct Words {
     locale: Arc<Locale>,
     page: Option<String>,
     zone: TimeZone,
+    /// Priorities in Chinese, whatever the server's language: all that a `phrase` takes.
+    phrases: Vec<String>,
 }
 
 impl Words {
     /// `page` is where people reach the page from their phones, if they do.
     pub fn new(locale: Arc<Locale>, page: Option<&str>) -> Self {
         let page = page.map(|page| page.trim_end_matches('/').to_owned());
-        Self { locale, page, zone: TimeZone::system() }
+        let chinese = Locale::new(Language::ZhCn, "");
+        let phrases = (1..=5).map(|priority| chinese.t(&priority_key(priority), &[])).collect();
+        Self { locale, page, zone: TimeZone::system(), phrases }
     }
 
     /// A sentence.
@@ -63,8 +68,8 @@ impl Words {
         at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
     }
 
-    /// What a template's field says.
-    pub(super) fn field(&self, source: &str, message: &Message) -> String {
+    /// What the field `name` of a template says.
+    pub(super) fn field(&self, name: &str, source: &str, message: &Message) -> String {
         if let Some(fixed) = source.strip_prefix(FIXED) {
             return fixed.into();
         }
@@ -75,10 +80,18 @@ impl Words {
             "time" => self.time(message.created_at),
             "topic" => message.topic.clone().unwrap_or_default(),
             "sender" => message.sender.clone(),
-            "priority" => self.say(&format!("priority_{}", message.priority.get()), &[]),
+            "priority" if FieldKind::of(name) == FieldKind::Phrase => {
+                let at = usize::from(message.priority.get()).saturating_sub(1);
+                self.phrases.get(at).cloned().unwrap_or_default()
+            }
+            "priority" => self.locale.t(&priority_key(message.priority.get()), &[]),
             _ => message.id.to_string(),
         }
     }
+}
+
+fn priority_key(priority: u8) -> String {
+    format!("outgoing.priority_{priority}")
 }
 
 /// Whether a template's field can say this.

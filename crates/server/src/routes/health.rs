@@ -85,6 +85,11 @@ pub async fn ready(State(state): State<AppState>) -> Result<Answer<Well>, Failur
 pub async fn metrics(State(state): State<AppState>) -> Result<impl IntoResponse, Failure> {
     // A store that can not answer is no reason to hide the other numbers.
     let numbers = state.store.stats().await.ok();
+    if let Some(outside) = &state.outside
+        && let Ok(health) = outside.outbox.channel_health().await
+    {
+        state.metrics.outbox().observe(&health);
+    }
     let held = Held { tasks: state.tasks.len(), connections: state.hub.connections() };
     let text =
         state.metrics.text(held, numbers).map_err(|error| Failure::new(Code::Internal, error.to_string()))?;

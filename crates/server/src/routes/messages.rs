@@ -9,11 +9,12 @@ use tocsin_protocol::{
     limits::{PAGE_DEFAULT, PAGE_MOST},
     stream::Pressed,
 };
-use tocsin_store::{InboxQuery, Press};
+use tocsin_store::{InboxQuery, Press, Viewer};
 use utoipa::IntoParams;
 
 use super::{
     check::{self, invalid},
+    deliveries,
     input::{MaybeJson, Path, Query, flag},
 };
 use crate::{AppState, Failure, auth::Identity};
@@ -85,7 +86,15 @@ pub async fn receipt(
     identity: Identity,
     Path(id): Path<MessageId>,
 ) -> Result<Answer<Receipt>, Failure> {
-    Ok(Answer(state.store.receipt(identity.viewer(), id).await?))
+    let mut receipt = state.store.receipt(identity.viewer(), id).await?;
+    if let Some(outside) = &state.outside {
+        // A member who only received it sees their own row alone; what a group was told is for who sent it.
+        let own =
+            receipt.people.iter().all(|person| identity.user().is_ok_and(|(_, name, _)| name == person.user));
+        let whole = !matches!(identity.viewer(), Viewer::Member(_)) || !own;
+        deliveries::add_ways(outside, &mut receipt, whole).await?;
+    }
+    Ok(Answer(receipt))
 }
 
 /// The asking person opened or dismissed it.

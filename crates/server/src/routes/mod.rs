@@ -1,7 +1,10 @@
 //! Every route, a file per noun. Who may use which is in [`crate::guard::table`].
 
 mod ack;
+mod bindings;
+mod channels;
 pub mod check;
+mod deliveries;
 mod devices;
 mod health;
 pub mod hooks;
@@ -12,6 +15,7 @@ mod messages;
 pub mod openapi;
 mod pace;
 mod publish;
+mod routing;
 mod session;
 mod tickets;
 mod tokens;
@@ -43,6 +47,7 @@ pub fn router(state: AppState) -> Router {
         .merge(of_messages())
         .merge(of_people())
         .merge(of_access())
+        .merge(of_channels())
         .merge(of_operation())
         .fallback(page_or_nothing)
         .layer(from_fn_with_state(Guard::new(state.clone()), guard))
@@ -83,6 +88,32 @@ fn of_access() -> Router<AppState> {
         .route("/v1/join", post(invites::join))
         .route("/v1/login-codes", post(session::code))
         .route("/v1/session", post(session::open).delete(session::close))
+}
+
+fn of_channels() -> Router<AppState> {
+    let channel = get(channels::one).put(channels::put).delete(channels::remove);
+    let secret = put(channels::set_secret).delete(channels::delete_secret);
+    let routing = get(routing::list).put(routing::set).delete(routing::remove);
+    Router::new()
+        .route("/v1/channels", get(channels::list))
+        .route("/v1/channels/{name}", channel)
+        .route("/v1/channels/{name}/secrets/{part}", secret)
+        .route("/v1/channels/{name}/test", post(channels::test))
+        .route("/v1/channels/{name}/reopen", post(channels::reopen))
+        .route("/v1/channels/{name}/candidates", get(bindings::candidates))
+        .route("/v1/channels/{name}/templates", get(channels::templates))
+        .route("/v1/channels/{name}/qr", post(bindings::qr))
+        .route("/v1/channels/{name}/bindings", get(bindings::list))
+        .route("/v1/channels/{name}/bindings/{user}", put(bindings::bind).delete(bindings::unbind))
+        .route("/v1/routes", routing)
+        .route("/v1/deliveries", get(deliveries::list))
+        .route("/v1/deliveries/{id}", get(deliveries::one))
+        .route("/v1/deliveries/resend", post(deliveries::resend))
+        .route(
+            "/v1/hooks/wechat/{channel}",
+            get(hooks::platform::verify_wechat).post(hooks::platform::wechat),
+        )
+        .route("/v1/hooks/wecom/{channel}", get(hooks::platform::verify_wecom).post(hooks::platform::wecom))
 }
 
 fn of_operation() -> Router<AppState> {

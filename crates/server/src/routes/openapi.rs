@@ -12,8 +12,9 @@ use utoipa::{
 };
 
 use super::{
-    ack, devices, health, hooks::alertmanager, invites, me, messages, publish, session, tickets, tokens,
-    topics, users,
+    ack, bindings, channels, deliveries, devices, health,
+    hooks::{alertmanager, platform},
+    invites, me, messages, publish, routing, session, tickets, tokens, topics, users,
 };
 
 /// One page of the inbox, newest first.
@@ -38,6 +39,11 @@ pub struct MessagePage {
         topics::list, topics::add, topics::change, topics::remove, topics::members, topics::join, topics::leave,
         tokens::list, tokens::add, tokens::revoke, devices::list, devices::remove, devices::filter,
         tickets::make, invites::make, invites::join, session::code, session::open, session::close,
+        channels::list, channels::one, channels::put, channels::remove, channels::set_secret, channels::delete_secret,
+        channels::test, channels::reopen, channels::templates,
+        bindings::candidates, bindings::qr, bindings::list, bindings::bind, bindings::unbind,
+        routing::list, routing::set, routing::remove, deliveries::list, deliveries::one, deliveries::resend,
+        platform::verify_wechat, platform::wechat, platform::verify_wecom, platform::wecom,
         alertmanager::hook, health::alive, health::ready, health::metrics, described, poll, events, ws
     ),
     components(schemas(ErrorBody, Reset, StateChange, ShownReport)),

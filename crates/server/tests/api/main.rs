@@ -4,6 +4,7 @@
 
 mod access;
 mod alertmanager;
+mod channels;
 mod errors;
 mod faults;
 mod guard;

@@ -15,6 +15,8 @@ fn filled(path: &str) -> String {
         .replace("{name}", "nobody")
         .replace("{user}", "nobody")
         .replace("{topic}", "nowhere")
+        .replace("{channel}", "nowhere")
+        .replace("{part}", "nothing")
 }
 
 #[tokio::test]
@@ -68,6 +70,26 @@ fn what_only_an_administrator_may_and_what_needs_no_credential() {
             .collect()
     };
     let admin = [
+        "DELETE /v1/channels/{name}",
+        "DELETE /v1/channels/{name}/bindings/{user}",
+        "DELETE /v1/channels/{name}/secrets/{part}",
+        "DELETE /v1/routes",
+        "GET /v1/channels",
+        "GET /v1/channels/{name}",
+        "GET /v1/channels/{name}/bindings",
+        "GET /v1/channels/{name}/candidates",
+        "GET /v1/channels/{name}/templates",
+        "GET /v1/deliveries",
+        "GET /v1/deliveries/{id}",
+        "GET /v1/routes",
+        "POST /v1/channels/{name}/qr",
+        "POST /v1/channels/{name}/reopen",
+        "POST /v1/channels/{name}/test",
+        "POST /v1/deliveries/resend",
+        "PUT /v1/channels/{name}",
+        "PUT /v1/channels/{name}/bindings/{user}",
+        "PUT /v1/channels/{name}/secrets/{part}",
+        "PUT /v1/routes",
         "DELETE /v1/topics/{name}",
         "DELETE /v1/topics/{name}/members/{user}",
         "DELETE /v1/users/{name}",
@@ -78,7 +100,17 @@ fn what_only_an_administrator_may_and_what_needs_no_credential() {
         "PUT /v1/topics/{name}/members/{user}",
     ];
     assert_eq!(of(Access::Admin), admin.map(str::to_owned).into());
-    let public = ["GET /healthz", "GET /openapi.json", "GET /readyz", "POST /v1/join", "POST /v1/session"];
+    let public = [
+        "GET /healthz",
+        "GET /openapi.json",
+        "GET /readyz",
+        "GET /v1/hooks/wechat/{channel}",
+        "GET /v1/hooks/wecom/{channel}",
+        "POST /v1/hooks/wechat/{channel}",
+        "POST /v1/hooks/wecom/{channel}",
+        "POST /v1/join",
+        "POST /v1/session",
+    ];
     assert_eq!(of(Access::Public), public.map(str::to_owned).into());
     let anyone = [
         "GET /v1/me",

@@ -13,7 +13,13 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::office::{Office, send};
 
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -35,7 +41,7 @@ impl<'a> MakeWriter<'a> for Log {
 }
 
 /// Everything that this process logs from now on.
-fn listen() -> Log {
+pub fn listen() -> Log {
     static LOG: OnceLock<Log> = OnceLock::new();
     LOG.get_or_init(|| {
         let log = Log::default();
@@ -102,7 +108,7 @@ async fn no_secret_comes_out_again() {
     assert!(backup.contains("so that something is logged and stored"), "the backup is read as it is");
     outputs.push(("backup", backup));
     office.close().await;
-    outputs.push(("log", String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned()));
+    outputs.push(("log", log.text()));
     for file in std::fs::read_dir(dir.path()).unwrap() {
         let path = file.unwrap().path();
         outputs.push(("data directory", String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()));

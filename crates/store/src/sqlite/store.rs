@@ -1,6 +1,9 @@
 //! [`Store`](crate::Store) on SQLite: which verb runs where. Only what writes goes to the writer.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use tocsin_protocol::{
@@ -17,6 +20,7 @@ use crate::{
     AckRange, Claim, DeviceId, DeviceRecord, EpochReason, Error, InboxQuery, JoinOrder, Joined, LogEntry,
     Lost, NewMessage, Press, Principal, Pruned, Publication, Replay, Result, SecretHash, SessionOrder,
     SessionRecord, ShownRow, Snapshot, Stats, Store, TokenId, TokenOrder, TopicId, UserId, Viewer,
+    outbox::Outbox,
 };
 
 #[async_trait]
@@ -272,6 +276,10 @@ impl Store for SqliteStore {
                 Ok((Some(user), Some(unread)))
             }
         }
+    }
+
+    fn outbox(self: Arc<Self>) -> Option<Arc<dyn Outbox>> {
+        Some(self)
     }
 
     async fn close(&self) {

@@ -1,3 +1,4 @@
 //! What other programs post of their own accord, in their own dialect.
 
 pub mod alertmanager;
+pub mod platform;

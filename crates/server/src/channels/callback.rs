@@ -1,0 +1,209 @@
+//! What the platforms push: from a request to an answer.
+//!
+//! - The platform is answered within [`ANSWER_WITHIN`] whatever the store does; the work goes on beside it, and is tried
+//!   again for a while if the store cannot write.
+//! - What was acted on once is answered again in the same way, without effect.
+//! - A press proves who pressed. Whether the message is theirs is for the store, which refuses what is not owed to them.
+
+use std::{
+    sync::{Arc, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rand::Rng as _;
+use tocsin_delivery::wechat::pressed;
+use tocsin_protocol::MessageId;
+use tocsin_store::{
+    Error, Press, Pressed, Result, Store,
+    outbox::{Bound, Confirmation},
+};
+use tocsin_wechat::callback::{
+    Admission, Answer, Callback, Event, Fingerprint, Guard, Opened, Query, Rejected, Reply, TemplateStatus,
+};
+
+use super::Outside;
+use crate::alerts::Alert;
+
+/// The platforms wait five seconds.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+/// A store that cannot write is asked again for so long; the platform repeats its push only a few times.
+const KEEP_TRYING: Duration = Duration::from_mins(2);
+/// Between two of those tries.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Why a push was not taken.
+#[derive(Debug)]
+pub enum Refusal {
+    /// There is no such channel, or it takes no pushes.
+    NotHere,
+    /// It is not the platform's, not for us, or old.
+    Rejected(Rejected),
+    /// It could not be acted on; the platform shall repeat it.
+    Store(Error),
+}
+
+impl Outside {
+    /// The console verifies the address: what to answer.
+    pub fn verify(&self, channel: &str, query: &str) -> std::result::Result<String, Refusal> {
+        let line = self.line(channel).ok_or(Refusal::NotHere)?;
+        let callback = line.callback().ok_or(Refusal::NotHere)?;
+        callback.verify_url(&Query::parse(query), (self.clock)()).map_err(Refusal::Rejected)
+    }
+
+    /// A push.
+    pub async fn pushed(
+        self: &Arc<Self>,
+        store: &Arc<dyn Store>,
+        channel: &str,
+        query: &str,
+        body: &[u8],
+    ) -> std::result::Result<Answer, Refusal> {
+        let line = self.line(channel).ok_or(Refusal::NotHere)?;
+        let callback = line.callback().ok_or(Refusal::NotHere)?;
+        let now = (self.clock)();
+        let opened = callback.open(&Query::parse(query), body, now).map_err(Refusal::Rejected)?;
+        let admission = self.pushes().admit(opened.fingerprint, opened.signed_at, now);
+        let reply = match admission {
+            // Still worked on: whatever comes of it, the platform has done its part.
+            Admission::Repeat(reply) => reply.unwrap_or(Reply::Success),
+            Admission::First => self.first(store, channel, &opened).await.map_err(Refusal::Store)?,
+        };
+        Ok(self.written(callback, &opened, &reply))
+    }
+
+    fn written(&self, callback: &Callback, opened: &Opened, reply: &Reply) -> Answer {
+        callback.reply(opened, reply, (self.clock)(), rand::rng().random())
+    }
+
+    /// Acts on it, and waits for that as long as the platform does.
+    async fn first(
+        self: &Arc<Self>,
+        store: &Arc<dyn Store>,
+        channel: &str,
+        opened: &Opened,
+    ) -> Result<Reply> {
+        let (this, store, channel) = (self.clone(), store.clone(), channel.to_owned());
+        let (event, push) = (opened.event.clone(), opened.fingerprint);
+        let working = self.tasks.spawn(async move { this.work(&store, &channel, &event, push).await });
+        match tokio::time::timeout(ANSWER_WITHIN, working).await {
+            Ok(Ok(done)) => done,
+            // A panic in it has been told where it happened.
+            Ok(Err(_)) => Err(Error::Unavailable("the push was not worked on".into())),
+            Err(_) => Ok(Reply::Success),
+        }
+    }
+
+    async fn work(
+        &self,
+        store: &Arc<dyn Store>,
+        channel: &str,
+        event: &Event,
+        push: Fingerprint,
+    ) -> Result<Reply> {
+        let until = tokio::time::Instant::now() + KEEP_TRYING;
+        loop {
+            match self.act(store, channel, event).await {
+                Ok(reply) => {
+                    self.pushes().answered(&push, reply.clone());
+                    return Ok(reply);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, channel, "a push could not be acted on");
+                    let passing = matches!(error, Error::Unavailable(_));
+                    if !passing || tokio::time::Instant::now() >= until {
+                        self.pushes().give_up(&push);
+                        return Err(error);
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn act(&self, store: &Arc<dyn Store>, channel: &str, event: &Event) -> Result<Reply> {
+        match event {
+            Event::CardPressed { from, task_id, key, .. } => {
+                if let Some(message) = pressed(task_id, key) {
+                    return self.acknowledge(store, channel, from, message).await;
+                }
+            }
+            Event::TemplateSent { from, msgid, status, .. } => {
+                let failed = match status {
+                    TemplateStatus::Delivered => None,
+                    TemplateStatus::Blocked => Some("failed:user block".to_owned()),
+                    TemplateStatus::Limited => Some("failed:freq limit".to_owned()),
+                    TemplateStatus::Failed(why) => Some(why.clone()),
+                };
+                let said = Confirmation {
+                    channel: channel.into(),
+                    msgid: msgid.clone(),
+                    address: from.clone(),
+                    failed,
+                };
+                self.outbox.confirm(said, self.courier.teller()).await?;
+            }
+            Event::Subscribed { from, scene: Some(scene) } | Event::Scanned { from, scene } => {
+                if let Some(user) = self.take_scene(channel, scene) {
+                    match self.outbox.bind(channel, &user, from).await {
+                        Ok(_) => tracing::info!(channel, user, "bound by QR code"),
+                        // The address is somebody else's, or the person has left: nothing that trying again mends.
+                        Err(Error::Conflict(why)) => tracing::warn!(channel, user, why, "not bound"),
+                        Err(Error::UnknownUser(_) | Error::NotFound(_)) => {}
+                        Err(error) => {
+                            let until = (self.clock)().saturating_add(600_000);
+                            self.expect_scan(scene.clone(), channel, &user, until);
+                            return Err(error);
+                        }
+                    }
+                }
+            }
+            Event::Unsubscribed { from } => {
+                self.outbox.unbind(channel, Bound::Address(from.clone())).await?;
+            }
+            Event::AppInactive { is_closed } => self.inactive(channel, *is_closed).await?,
+            _ => {}
+        }
+        Ok(Reply::Success)
+    }
+
+    /// A press on Acknowledge counts for the person who is bound to whoever pressed.
+    async fn acknowledge(
+        &self,
+        store: &Arc<dyn Store>,
+        channel: &str,
+        from: &str,
+        message: MessageId,
+    ) -> Result<Reply> {
+        let bindings = self.outbox.bindings(channel).await?;
+        let Some(bound) = bindings.into_iter().find(|bound| bound.address.eq_ignore_ascii_case(from)) else {
+            tracing::warn!(channel, "a card was pressed by somebody who is not bound");
+            return Ok(Reply::Success);
+        };
+        let (user, _) = store.user(&bound.user).await?;
+        let press = Press { user, message, pressed: Pressed::Acknowledge, at: (self.clock)() };
+        match store.press(press).await {
+            Ok(_) => Ok(Reply::CardButton {
+                user: from.to_owned(),
+                replace_name: self.words().say("acknowledged", &[]),
+            }),
+            // Not owed to them any more, or pruned: trying again mends nothing.
+            Err(Error::NotFound(_) | Error::Forbidden(_) | Error::Gone) => Ok(Reply::Success),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn inactive(&self, channel: &str, is_closed: bool) -> Result<()> {
+        let name = self.channel(channel).await?.display_name;
+        let key = if is_closed { "inactive_title" } else { "inactive_soon_title" };
+        let alert = Alert {
+            cause: format!("inactive-{channel}"),
+            title: self.words().say(key, &[("channel", &name)]),
+            body: self.words().say("inactive_body", &[]),
+        };
+        self.alerts.raise(alert).await.map(drop)
+    }
+
+    fn pushes(&self) -> MutexGuard<'_, Guard> {
+        self.pushes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,103 @@
+//! Who is whom at a channel.
+
+use axum::{Json as Answer, extract::State, http::StatusCode};
+use rand::Rng as _;
+use tocsin_protocol::{
+    Code,
+    channel::{ADDRESS_BYTES, Candidate, ChannelQr, NewBinding, QrOrder},
+    delivery::Binding,
+};
+use tocsin_store::outbox::Bound;
+
+use super::{
+    channels::{outside, ready, unable},
+    check,
+    input::{Json, Path},
+};
+use crate::{AppState, Failure};
+
+/// How long a QR code binds, seconds: the person is being waited for.
+const QR_SECONDS: u32 = 600;
+
+/// Who can be bound: the members that a WeCom app sees, or the newest followers of an official account (admin).
+#[utoipa::path(get, path = "/v1/channels/{name}/candidates", tag = "channels", params(("name" = String, Path)), responses((status = 200, body = Vec<Candidate>)))]
+pub async fn candidates(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+) -> Result<Answer<Vec<Candidate>>, Failure> {
+    let outside = outside(&state)?;
+    let people = ready(outside, &name).await?.people().await.map_err(unable)?;
+    let bound = outside.outbox.bindings(&name).await?;
+    let candidates = people.into_iter().map(|person| Candidate {
+        bound_to: bound
+            .iter()
+            .find(|bound| bound.address.eq_ignore_ascii_case(&person.address))
+            .map(|bound| bound.user.clone()),
+        address: person.address,
+        name: person.name,
+    });
+    Ok(Answer(candidates.collect()))
+}
+
+/// A QR code; whoever scans it first is bound as this person (admin).
+#[utoipa::path(post, path = "/v1/channels/{name}/qr", tag = "channels", params(("name" = String, Path)), request_body = QrOrder, responses((status = 201, body = ChannelQr)))]
+pub async fn qr(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+    Json(order): Json<QrOrder>,
+) -> Result<(StatusCode, Answer<ChannelQr>), Failure> {
+    let outside = outside(&state)?;
+    let line = ready(outside, &name).await?;
+    state.store.user(&order.user).await?;
+    if line.callback().is_none() {
+        return Err(Failure::new(Code::Conflict, "nobody would hear of the scan: callbacks are not set up")
+            .hint(
+                "set callback_token, callback_key and config.callback, or pick the person from the followers",
+            ));
+    }
+    let random: [u8; 16] = rand::rng().random();
+    let (scene, code) = line.qr(random, QR_SECONDS).await.map_err(unable)?;
+    let lasts = code.expire_seconds.clamp(1, i64::from(QR_SECONDS));
+    let expires_at = (state.clock)().saturating_add(lasts * 1000);
+    outside.expect_scan(scene, &name, &order.user, expires_at);
+    let qr = ChannelQr { url: code.url, image_url: code.image_url, expires_at };
+    Ok((StatusCode::CREATED, Answer(qr)))
+}
+
+/// Addresses of a channel, by person (admin).
+#[utoipa::path(get, path = "/v1/channels/{name}/bindings", tag = "channels", params(("name" = String, Path)), responses((status = 200, body = Vec<Binding>)))]
+pub async fn list(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+) -> Result<Answer<Vec<Binding>>, Failure> {
+    Ok(Answer(outside(&state)?.outbox.bindings(&name).await?))
+}
+
+/// Gives a person an address; what waits for them goes there (admin).
+#[utoipa::path(put, path = "/v1/channels/{name}/bindings/{user}", tag = "channels", params(("name" = String, Path), ("user" = String, Path)), request_body = NewBinding, responses((status = 200, body = Binding)))]
+pub async fn bind(
+    State(state): State<AppState>,
+    Path((name, user)): Path<(String, String)>,
+    Json(new): Json<NewBinding>,
+) -> Result<Answer<Binding>, Failure> {
+    let address = new.address.trim();
+    check::some_text("address", address, ADDRESS_BYTES)?;
+    // `|` would address several people, `@all` everybody.
+    if !address.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'@'))
+        || address.starts_with('@')
+    {
+        return Err(check::invalid("address", "letters, digits and - _ . @ are taken"));
+    }
+    Ok(Answer(outside(&state)?.outbox.bind(&name, &user, address).await?))
+}
+
+/// Takes a person's address away; what waits for it fails (admin).
+#[utoipa::path(delete, path = "/v1/channels/{name}/bindings/{user}", tag = "channels", params(("name" = String, Path), ("user" = String, Path)), responses((status = 204)))]
+pub async fn unbind(
+    State(state): State<AppState>,
+    Path((name, user)): Path<(String, String)>,
+) -> Result<StatusCode, Failure> {
+    let gone = outside(&state)?.outbox.unbind(&name, Bound::User(user)).await?;
+    gone.map(|_| StatusCode::NO_CONTENT)
+        .ok_or_else(|| Failure::new(Code::NotFound, "this person is not bound at this channel"))
+}

@@ -1,0 +1,145 @@
+//! What was sent over channels, what became of it, and sending it again.
+
+#![expect(unused_qualifications, reason = "utoipa spells out the types of parameters")]
+
+use std::collections::BTreeMap;
+
+use axum::{Json as Answer, extract::State};
+use serde::Deserialize;
+use tocsin_protocol::{
+    Delivery, DeliveryState, MessageId, Receipt,
+    channel::{DeliveryPage, Way},
+    delivery::{Channel, DeliveryDetail, Resend, Resent},
+    limits::{PAGE_DEFAULT, PAGE_MOST},
+};
+use tocsin_store::outbox::{DeliveryId, DeliveryQuery};
+use utoipa::IntoParams;
+
+use super::{
+    channels::outside,
+    check::invalid,
+    input::{Json, Path, Query},
+};
+use crate::{AppState, Failure, channels::Outside};
+
+/// Deliveries of one message that a receipt tells of: the largest team over each kind of channel.
+const WAYS_MOST: usize = 1_000;
+
+/// Which page of the deliveries.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// Only with a smaller id: the `next` of the page before.
+    before: Option<u64>,
+    /// 1 to 200, default 50.
+    limit: Option<usize>,
+    /// In one of these states, separated by commas.
+    state: Option<String>,
+    /// Only over this channel.
+    channel: Option<String>,
+    /// Only for this person.
+    user: Option<String>,
+    /// Only of this topic.
+    topic: Option<String>,
+    /// Only of this message.
+    #[param(value_type = Option<String>)]
+    message: Option<MessageId>,
+}
+
+/// One page of the deliveries, newest first (admin).
+#[utoipa::path(get, path = "/v1/deliveries", tag = "channels", params(ListQuery), responses((status = 200, body = DeliveryPage)))]
+pub async fn list(
+    State(state): State<AppState>,
+    Query(query): Query<ListQuery>,
+) -> Result<Answer<DeliveryPage>, Failure> {
+    let limit = query.limit.unwrap_or(PAGE_DEFAULT);
+    if !(1..=PAGE_MOST).contains(&limit) {
+        return Err(invalid("limit", format!("1 to {PAGE_MOST} are taken")));
+    }
+    let states = query.state.as_deref().unwrap_or_default();
+    let states = states.split(',').filter(|name| !name.is_empty()).map(state_named);
+    let query = DeliveryQuery {
+        before: query.before.map(id_of),
+        // One more tells whether there is a next page.
+        limit: limit + 1,
+        states: states.collect::<Result<_, _>>()?,
+        channel: query.channel,
+        user: query.user,
+        topic: query.topic,
+        message: query.message,
+        since: None,
+        until: None,
+    };
+    let mut items = outside(&state)?.outbox.deliveries(query).await?;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|last| last.id);
+    Ok(Answer(DeliveryPage { items, next }))
+}
+
+/// One delivery with its tries (admin).
+#[utoipa::path(get, path = "/v1/deliveries/{id}", tag = "channels", params(("id" = u64, Path)), responses((status = 200, body = DeliveryDetail)))]
+pub async fn one(
+    State(state): State<AppState>,
+    Path(id): Path<u64>,
+) -> Result<Answer<DeliveryDetail>, Failure> {
+    Ok(Answer(outside(&state)?.outbox.delivery(id_of(id)).await?))
+}
+
+/// Sends again what failed: one, or all (admin).
+#[utoipa::path(post, path = "/v1/deliveries/resend", tag = "channels", request_body = Resend, responses((status = 200, body = Resent)))]
+pub async fn resend(
+    State(state): State<AppState>,
+    Json(what): Json<Resend>,
+) -> Result<Answer<Resent>, Failure> {
+    Ok(Answer(Resent { queued: outside(&state)?.outbox.resend(what).await? }))
+}
+
+/// Adds to a receipt how its message fares over channels; `whole`: also what groups were told.
+pub async fn add_ways(outside: &Outside, receipt: &mut Receipt, whole: bool) -> Result<(), Failure> {
+    let query = DeliveryQuery { limit: WAYS_MOST, message: Some(receipt.id), ..DeliveryQuery::default() };
+    let deliveries = outside.outbox.deliveries(query).await?;
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    let channels = outside.outbox.channels().await?;
+    let channels: BTreeMap<_, _> = channels.iter().map(|channel| (channel.name.as_str(), channel)).collect();
+    // Newest first comes from the store; people read the order in which it happened.
+    for delivery in deliveries.into_iter().rev() {
+        let way = way(&delivery, channels.get(delivery.channel.as_str()).copied());
+        match &delivery.user {
+            None if whole => receipt.groups.push(way),
+            None => {}
+            Some(user) => {
+                if let Some(person) = receipt.people.iter_mut().find(|person| person.user == *user) {
+                    person.ways.push(way);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn way(delivery: &Delivery, channel: Option<&Channel>) -> Way {
+    Way {
+        channel: delivery.channel.clone(),
+        display_name: channel
+            .map_or_else(|| delivery.channel.clone(), |channel| channel.display_name.clone()),
+        kind: channel.map(|channel| channel.kind),
+        state: delivery.state,
+        since: delivery.since,
+        code: delivery.code.clone(),
+        reason: delivery.reason.clone(),
+        delivery: delivery.id,
+        round: delivery.round,
+    }
+}
+
+fn id_of(id: u64) -> DeliveryId {
+    DeliveryId(i64::try_from(id).unwrap_or(i64::MAX))
+}
+
+fn state_named(name: &str) -> Result<DeliveryState, Failure> {
+    serde_json::from_value(name.into()).map_err(|_| invalid("state", format!("{name:?} is none")))
+}
