@@ -187,7 +187,13 @@ impl Room {
         let most = self.shared.options.batch_most.max(1);
         let mut batch = Vec::with_capacity(most);
         while self.queue.blocking_recv_many(&mut batch, most) > 0 {
+            let several = batch.len() > 1;
             self.serve(&mut batch);
+            if several {
+                // Who was answered just now may ask again at once: on a core that is shared they come before the next
+                // commit, which then carries them all.
+                std::thread::yield_now();
+            }
             self.checkpoint();
         }
         self.finish();
