@@ -1,7 +1,11 @@
 //! Topics.
 
 use rusqlite::{Connection, OptionalExtension as _};
-use tocsin_protocol::{NewTopic, Topic, account::TopicChange, limits::{ALERTS_TOPIC, is_name}};
+use tocsin_protocol::{
+    NewTopic, Topic,
+    account::TopicChange,
+    limits::{ALERTS_TOPIC, is_name},
+};
 
 use super::{
     fault::Outcome,

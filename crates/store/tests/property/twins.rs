@@ -3,8 +3,8 @@
 use tempfile::TempDir;
 use tocsin_protocol::{MessageId, NewTopic, NewUser, Role, Seq};
 use tocsin_store::{
-    AckRange, Authority, DeviceId, Error, Idempotency, NewMessage, Press, Pressed, Pruned, Result, Sender, ShownRow,
-    Store, TokenId, UserId,
+    AckRange, Authority, DeviceId, Error, Idempotency, NewMessage, Press, Pressed, Pruned, Result, Sender,
+    ShownRow, Store, TokenId, UserId,
     conformance::{DAY, Hand, to_people, to_topic, urgent},
     model::ModelStore,
     sqlite::{Options, SqliteStore},
