@@ -60,6 +60,16 @@ impl Link {
         self.call(method, path, None).await.map(drop)
     }
 
+    /// The same with a JSON body.
+    pub async fn pass(
+        &self,
+        method: Method,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<(), Failure> {
+        self.call(method, path, Some(encode(body)?)).await.map(drop)
+    }
+
     /// Publishes once, under `key`.
     pub async fn publish(&self, publish: &Publish, key: &str) -> Result<Published, Failure> {
         match self {

@@ -95,6 +95,12 @@ impl Paths {
         self.data.join("inbox.db")
     }
 
+    /// Sealed access tokens of messaging platforms.
+    #[must_use]
+    pub fn platform_tokens(&self) -> PathBuf {
+        self.data.join("platform-tokens")
+    }
+
     /// Secrets sealed with a passphrase, where there is no keyring.
     pub fn vault_file(&self) -> PathBuf {
         self.data.join("vault.bin")

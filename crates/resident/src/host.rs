@@ -27,6 +27,7 @@ use crate::{
     lan,
     link::Link,
     mode::{Parts, Retry},
+    secrets::ChannelSecrets,
 };
 
 /// The topic that a new server begins with: something to publish to.
@@ -109,7 +110,15 @@ async fn host(
         let local =
             LocalAccess { secret: secret.expose().into(), user: user.clone(), device: device.clone() };
         let (name, locale) = (hosting.name.clone(), parts.desk.locale());
-        let mut config = Config { name, locale, local: Some(local), ..Config::default() };
+        let secrets = Arc::new(ChannelSecrets::new(Arc::clone(&parts.strongbox), store.instance()));
+        let mut config = Config {
+            name,
+            locale,
+            local: Some(local),
+            secrets,
+            token_dir: Some(parts.paths.platform_tokens()),
+            ..Config::default()
+        };
         if let Some(identity) = &lan {
             lan::advertise(&mut config, identity, hosting.lan_port);
         }

@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use crate::exit::{EXIT_CODES, EXIT_CODES_SHORT};
 
 pub mod admin;
+pub mod channel;
 pub mod local;
 pub mod parse;
 pub mod send;
@@ -202,6 +203,20 @@ Examples:
   tocsin device
   tocsin device list --json | jq -r '.[] | select(.online).name'")]
     Device(admin::Devices),
+    /// List, add, test and remove ways to people's phones: WeChat, WeCom, WeCom robots.
+    #[command(after_long_help = "\
+A secret is read from standard input, never from the command line. It goes where the server keeps secrets: the keyring of \
+a desktop, the file of `tocsin serve --channel-secrets`. It cannot be read again.
+
+Examples:
+  tocsin channel add app --kind wecom --set corp_id=ww0123456789abcdef --set agent_id=1000002
+  tocsin channel secret app secret < secret.txt
+  tocsin channel people app
+  tocsin channel bind app anna ZhangSan
+  tocsin channel route app --topic ops --from-priority 4
+  tocsin channel test app --user anna")]
+    #[command(subcommand)]
+    Channel(channel::Channel),
     /// Make an invite: one line that lets another computer join.
     Invite(admin::Invite),
     /// Join a server with an invite.

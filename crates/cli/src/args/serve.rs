@@ -102,6 +102,12 @@ pub struct Options {
     #[arg(long, env = "TOCSIN_ADMIN", value_name = "NAME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin: Option<String>,
+    /// File with the secrets of channels (TOML: a table for each channel), readable by this user alone.
+    ///
+    /// Variables named `TOCSIN_CHANNEL_<CHANNEL>_<PART>` win over it, for example `TOCSIN_CHANNEL_APP_SECRET`.
+    #[arg(long, env = "TOCSIN_CHANNEL_SECRETS", value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel_secrets: Option<PathBuf>,
     /// Most operations of one commit; 1: every publish has a flush to disk of its own.
     #[arg(long, env = "TOCSIN_COMMIT_BATCH", value_name = "N", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,6 +4,7 @@
 //! lock of the data directory), the control socket bound, and only then requests taken. At the end the same backwards:
 //! streams are sent away, running requests end, the store closes. A kill at any point loses nothing that was answered.
 
+mod channel_secrets;
 mod control;
 mod first_run;
 mod owner;
@@ -25,6 +26,8 @@ use crate::{
     output::note,
     settings::Settings,
 };
+
+pub use channel_secrets::ChannelSecrets;
 
 /// The device that the control socket acts as.
 const LOCAL_DEVICE: &str = "tocsin-cli";

@@ -28,6 +28,7 @@ use crate::{
         serve::{Options, Serve, Span},
     },
     exit::Failure,
+    headless::ChannelSecrets,
 };
 
 pub use check::Mistake;
@@ -114,6 +115,8 @@ impl Settings {
             hosts: asked.hosts.clone(),
             trusted_proxies: asked.trusted_proxies.clone(),
             locale: Arc::new(Locale::new(Language::System, &system_language())),
+            secrets: Arc::new(ChannelSecrets::new(asked.channel_secrets.clone())),
+            token_dir: Some(self.paths.platform_tokens()),
             ..Config::default()
         };
         config.public_url.clone_from(&asked.public_url);

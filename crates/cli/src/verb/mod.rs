@@ -1,6 +1,7 @@
 //! One file per verb. Each says what it does to the server and how it tells people; the rest is `link` and `output`.
 
 pub mod backup;
+mod channel;
 pub mod check_config;
 mod device;
 mod invite;
@@ -59,6 +60,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Topic(args) => topic::run(context, args).await,
         Command::Token(args) => token::run(context, args).await,
         Command::Device(args) => device::run(context, &args).await,
+        Command::Channel(args) => channel::run(context, args).await,
         Command::Invite(args) => invite::run(context, args).await,
         Command::Join(args) => join::run(context, args).await,
         Command::Login => login::run(context).await,

@@ -4,6 +4,7 @@
 //! Nothing here is on the way of the start. Whoever needs a secret waits for it alone: a keyring that is locked and
 //! asks for its password may take minutes.
 
+mod channels;
 mod known;
 #[cfg(target_os = "linux")]
 mod linux;
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 use tocsin_protocol::control::{ProblemCode, VaultChoice};
 use tocsin_subscriber::Secret;
 
+pub use channels::ChannelSecrets;
 pub use sealed::{BadPassphrase, Sealed};
 
 #[cfg(target_os = "linux")]

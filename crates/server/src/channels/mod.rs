@@ -31,6 +31,7 @@ use tocsin_wechat::{FileCache, NoCache, Secret, TokenCache, callback::Guard};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use secrets::{SecretError, SecretStore, ThisRun};
+pub use tocsin_wechat::Secret as ChannelSecret;
 
 use crate::{Config, alerts::Alerts};
 
