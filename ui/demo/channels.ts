@@ -1,7 +1,7 @@
 /** Channels, rules and deliveries of a small team, and the server's answers about them. */
 import { Failure, type Method } from "../src/backend/backend";
-import type { Advice, DeliveryRow } from "../src/backend/channels";
-import type { Attempt, Binding, Candidate, ChannelKind, ChannelSettings, ChannelTest, ChannelView, DeliveryDetail, Resend, Route, SecretPart, TemplateInfo, TestOrder } from "../src/protocol";
+import type { DeliveryRow } from "../src/backend/channels";
+import type { Attempt, Binding, Candidate, ChannelKind, ChannelSettings, ChannelTest, ChannelView, DeliveryDetail, Failing, Resend, Route, SecretPart, TemplateInfo, TestOrder } from "../src/protocol";
 
 const MINUTE = 60_000;
 
@@ -19,7 +19,7 @@ const PARTS: Record<Exclude<ChannelKind, "webhook">, [string, boolean][]> = {
 };
 
 export class DemoChannels {
-  #channels: (ChannelView & { health: Advice })[] = [];
+  #channels: ChannelView[] = [];
   #bindings: Binding[] = [];
   #routes: Route[] = [];
   #deliveries: DeliveryRow[] = [];
@@ -48,6 +48,7 @@ export class DemoChannels {
       case "test":
         return this.#test(body as Partial<TestOrder>);
       case "reopen":
+        delete channel.failing;
         channel.health = { channel: name, flow: "probing", queued: channel.health.queued, failed: channel.health.failed, unknown: channel.health.unknown };
         return undefined;
       case "candidates":
@@ -147,7 +148,8 @@ export class DemoChannels {
     if (id !== undefined) return this.#detail(Number(id));
     const states = query.get("state")?.split(",");
     const channel = query.get("channel");
-    return { items: this.#deliveries.filter((each) => (!states || states.includes(each.state)) && (!channel || each.channel === channel)).map(copy) };
+    const found = this.#deliveries.filter((each) => (!states || states.includes(each.state)) && (!channel || each.channel === channel));
+    return { items: found.map(({ failing: _, ...each }) => each), failings: Object.fromEntries(found.flatMap(({ id, failing }) => (failing ? [[id, failing]] : []))) };
   }
 
   #resend(what: Resend): number {
@@ -158,7 +160,7 @@ export class DemoChannels {
       health.queued += 1;
       each.state = "queued";
       each.round += 1;
-      for (const gone of ["code", "reason", "remedy", "params"] as const) delete each[gone];
+      for (const gone of ["code", "reason", "failing"] as const) delete each[gone];
     }
     return wanted.length;
   }
@@ -173,7 +175,7 @@ export class DemoChannels {
   #fill(): void {
     const now = Date.now();
     const pick = (english: string, chinese: string) => (this.#zh ? chinese : english);
-    const make = (name: string, kind: keyof typeof PARTS, display_name: string, config: Record<string, unknown>, set: string[], health: Partial<ChannelView["health"] & Advice>) => {
+    const make = (name: string, kind: keyof typeof PARTS, display_name: string, config: Record<string, unknown>, set: string[], health: Partial<ChannelView["health"]>) => {
       const view = this.#view(name, { kind, display_name, enabled: true, config });
       for (const secret of view.secrets) secret.is_set = set.includes(secret.part);
       view.health = { ...view.health, ...health };
@@ -186,10 +188,9 @@ export class DemoChannels {
       until: now + 9 * MINUTE,
       code: "40164",
       reason: "invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist rid: 66f0-1a2b",
-      remedy: "trust_ip",
-      params: { ip: "203.0.113.7" },
       queued: 3,
     });
+    this.#find("wechat").failing = failing("40164", "invalid ip 203.0.113.7", "trust_ip", { ip: "203.0.113.7" });
     make("ops-group", "wecom-robot", pick("Ops group", "运维群"), { style: "markdown" }, ["key"], {});
     this.#bindings = [
       { channel: "wecom", user: "ann", address: "ann.keller", bound_at: now - 40 * 24 * 60 * MINUTE },
@@ -206,7 +207,7 @@ export class DemoChannels {
     const delivery = (id: number, minutes: number, more: Partial<DeliveryRow>): DeliveryRow => ({ id, message: "Demo00000120", title: pick("Disk almost full on db-1", "db-1 磁盘即将写满"), topic: "ops", channel: "wecom", state: "accepted", since: now - minutes * MINUTE, attempts: 1, round: 0, created_at: now - minutes * MINUTE, ...more });
     this.#deliveries = [
       delivery(9, 1, { user: "ann" }),
-      delivery(8, 1, { user: "bo", state: "failed", code: "60111", reason: "userid not found, hint: [1757_33_ab]", remedy: "bind", params: {} }),
+      delivery(8, 1, { user: "bo", state: "failed", code: "60111", reason: "userid not found, hint: [1757_33_ab]", failing: failing("60111", "userid not found", "bind") }),
       delivery(7, 2, { channel: "ops-group", state: "accepted" }),
       delivery(6, 3, { channel: "wechat", user: "ann", state: "queued", due_at: now + 9 * MINUTE, attempts: 2 }),
       delivery(5, 9, { user: "dora", title: pick("Payments API: error rate 4.2 %", "支付接口错误率 4.2%"), state: "unknown", code: "unknown", reason: "no answer within 15 s" }),
@@ -219,6 +220,10 @@ function settle(channel: ChannelView): void {
   const missing = channel.secrets.find(({ required, is_set }) => required && !is_set);
   channel.standing = !channel.enabled ? { state: "disabled" } : missing ? { state: "secret_missing", part: missing.part } : { state: "ready" };
   channel.callback_ready = channel.config["callback"] === true && channel.secrets.every(({ part, is_set }) => !part.startsWith("callback_") || is_set);
+}
+
+function failing(code: string, message: string, remedy: string, params: Record<string, string> = {}): Failing {
+  return { class: "config", code, message, remedy, params };
 }
 
 function copy<T>(value: T): T {

@@ -37,6 +37,9 @@ pub struct ChannelView {
     pub callback_url: Option<String>,
     /// Callbacks can be taken: they are switched on, and their secrets are there.
     pub callback_ready: bool,
+    /// Why it is parked, and what a person can do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<Failing>,
 }
 
 /// A secret of a channel: whether it is there, never what it is.
@@ -201,6 +204,20 @@ pub struct TemplateFieldInfo {
     pub kind: String,
 }
 
+/// `GET /v1/channels/{name}/quota`: how many template messages an official account may send today.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct ChannelQuota {
+    /// A day.
+    #[ts(type = "number")]
+    pub daily_limit: i64,
+    /// Sent today, by whatever program.
+    #[ts(type = "number")]
+    pub used: i64,
+    /// Left today.
+    #[ts(type = "number")]
+    pub remain: i64,
+}
+
 /// `PUT /v1/channels/{name}/bindings/{user}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -234,6 +251,8 @@ pub struct ChannelQr {
 pub struct DeliveryPage {
     /// The rows.
     pub items: Vec<Delivery>,
+    /// Of those that failed or are unknown, by their id: why, and what a person can do.
+    pub failings: BTreeMap<u64, Failing>,
     /// Pass as `before` to get the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,

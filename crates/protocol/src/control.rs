@@ -74,6 +74,7 @@ pub const BRIDGE_ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/channels/{}/reopen"),
     ("GET", "/v1/channels/{}/candidates"),
     ("GET", "/v1/channels/{}/templates"),
+    ("GET", "/v1/channels/{}/quota"),
     ("POST", "/v1/channels/{}/qr"),
     ("GET", "/v1/channels/{}/bindings"),
     ("PUT", "/v1/channels/{}/bindings/{}"),

@@ -106,6 +106,7 @@ fn types(config: &Config) {
     export::<p::channel::ChannelTest>(config);
     export::<p::channel::Candidate>(config);
     export::<p::channel::TemplateInfo>(config);
+    export::<p::channel::ChannelQuota>(config);
     export::<p::channel::NewBinding>(config);
     export::<p::channel::QrOrder>(config);
     export::<p::channel::ChannelQr>(config);

@@ -3,12 +3,14 @@ import type {
   Binding,
   Candidate,
   ChannelQr,
+  ChannelQuota,
   ChannelSettings,
   ChannelTest,
   ChannelView,
   Delivery,
   DeliveryDetail,
   DeliveryPage,
+  Failing,
   MessageId,
   NewBinding,
   NewSecret,
@@ -26,13 +28,8 @@ export interface Advice {
   remedy?: string;
   params?: Record<string, string>;
 }
-export interface Quota {
-  daily_limit: number;
-  used: number;
-  remain: number;
-}
-/** The server says what to do as far as it knows. */
-export type DeliveryRow = Delivery & Advice;
+/** With why it failed and what to do, where the server knows. */
+export type DeliveryRow = Delivery & { failing?: Failing };
 
 export interface DeliveryQuery {
   before?: number;
@@ -57,7 +54,7 @@ export class ChannelsApi {
   reopen = (name: string) => this.backend.request("POST", path(name, "reopen"));
   candidates = (name: string) => this.backend.request<Candidate[]>("GET", path(name, "candidates"));
   templates = (name: string) => this.backend.request<TemplateInfo[]>("GET", path(name, "templates"));
-  quota = (name: string) => this.backend.request<Quota>("GET", path(name, "quota"));
+  quota = (name: string) => this.backend.request<ChannelQuota>("GET", path(name, "quota"));
   qr = (name: string, user: string) => this.backend.request<ChannelQr>("POST", path(name, "qr"), { user } satisfies QrOrder);
 
   bindings = (name: string) => this.backend.request<Binding[]>("GET", path(name, "bindings"));
@@ -68,7 +65,10 @@ export class ChannelsApi {
   putRoute = (route: Route) => this.backend.request("PUT", "/v1/routes", route);
   removeRoute = ({ channel, topic, user }: Route) => this.backend.request("DELETE", `/v1/routes${query({ channel, topic, user })}`);
 
-  deliveries = (wanted: DeliveryQuery) => this.backend.request<DeliveryPage>("GET", `/v1/deliveries${query(wanted)}`);
+  deliveries = async (wanted: DeliveryQuery): Promise<{ items: DeliveryRow[]; next?: number }> => {
+    const { items, failings, next } = await this.backend.request<DeliveryPage>("GET", `/v1/deliveries${query(wanted)}`);
+    return { items: items.map((item) => ({ ...item, failing: failings[item.id] })), next };
+  };
   delivery = (id: number) => this.backend.request<DeliveryDetail>("GET", `/v1/deliveries/${id}`);
   resend = (what: Resend) => this.backend.request<Resent>("POST", "/v1/deliveries/resend", what);
 }

@@ -84,6 +84,7 @@ export const bridgeRoutes = [
   ["POST", "/v1/channels/{}/reopen"],
   ["GET", "/v1/channels/{}/candidates"],
   ["GET", "/v1/channels/{}/templates"],
+  ["GET", "/v1/channels/{}/quota"],
   ["POST", "/v1/channels/{}/qr"],
   ["GET", "/v1/channels/{}/bindings"],
   ["PUT", "/v1/channels/{}/bindings/{}"],

@@ -10,6 +10,7 @@ export type { Channel } from "./Channel";
 export type { ChannelHealth } from "./ChannelHealth";
 export type { ChannelKind } from "./ChannelKind";
 export type { ChannelQr } from "./ChannelQr";
+export type { ChannelQuota } from "./ChannelQuota";
 export type { ChannelSettings } from "./ChannelSettings";
 export type { ChannelTest } from "./ChannelTest";
 export type { ChannelView } from "./ChannelView";

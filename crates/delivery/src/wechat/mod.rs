@@ -23,7 +23,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tocsin_protocol::{
     Message,
-    channel::{Failing, TemplateInfo},
+    channel::{ChannelQuota, Failing, TemplateInfo},
     delivery::ChannelKind,
 };
 use tocsin_wechat::{Clock, Parts, Secret, Timings, TokenCache, callback::Callback};
@@ -159,6 +159,14 @@ impl Line {
     pub async fn templates(&self) -> Result<Vec<TemplateInfo>, Unable> {
         match self {
             Self::Official(account) => account.templates().await.map_err(Unable::Failed),
+            Self::Wecom(_) | Self::Robot(_) => Err(Unable::NotHere),
+        }
+    }
+
+    /// How many template messages the account may send today.
+    pub async fn quota(&self) -> Result<ChannelQuota, Unable> {
+        match self {
+            Self::Official(account) => account.quota().await.map_err(Unable::Failed),
             Self::Wecom(_) | Self::Robot(_) => Err(Unable::NotHere),
         }
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use tocsin_protocol::{
     Message,
-    channel::{Failing, TemplateFieldInfo, TemplateInfo},
+    channel::{ChannelQuota, Failing, TemplateFieldInfo, TemplateInfo},
     delivery::ChannelKind,
 };
 use tocsin_store::outbox::{Item, Limits};
@@ -110,6 +110,11 @@ impl Account {
             }
         });
         Ok(shown.collect())
+    }
+
+    pub(super) async fn quota(&self) -> Result<ChannelQuota, Failing> {
+        let quota = self.client.template_quota().await.map_err(|failure| failing::failing(&failure))?;
+        Ok(ChannelQuota { daily_limit: quota.daily_limit, used: quota.used, remain: quota.remain })
     }
 
     pub(super) async fn qr(&self, scene: [u8; 16], expire_seconds: u32) -> Result<(String, Code), Failing> {

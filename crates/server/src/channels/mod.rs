@@ -23,8 +23,8 @@ use tocsin_delivery::{
 };
 use tocsin_protocol::{
     Millis,
-    channel::{ChannelView, SecretPart, Standing},
-    delivery::{Channel, ChannelHealth, ChannelKind},
+    channel::{ChannelView, Failing, SecretPart, Standing},
+    delivery::{Channel, ChannelHealth, ChannelKind, Flow},
 };
 use tocsin_store::{Clock, Error, Result, outbox::Outbox};
 use tocsin_wechat::{FileCache, NoCache, Secret, TokenCache, callback::Guard};
@@ -329,6 +329,7 @@ impl Outside {
                 .as_ref()
                 .and_then(|held| held.line.as_ref())
                 .is_some_and(|line| line.callback().is_some()),
+            failing: parked(channel.kind, &health),
             channel,
             health,
         }
@@ -377,6 +378,12 @@ impl Outside {
     fn scenes(&self) -> MutexGuard<'_, BTreeMap<String, Scene>> {
         self.scenes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Why a channel is parked, and what to do about it.
+fn parked(kind: ChannelKind, health: &ChannelHealth) -> Option<Failing> {
+    let code = health.code.as_deref().filter(|_| health.flow != Flow::Open)?;
+    Some(wechat::about(kind, code, health.reason.as_deref().unwrap_or_default()))
 }
 
 impl fmt::Debug for Outside {

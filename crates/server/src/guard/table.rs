@@ -80,6 +80,7 @@ pub const TABLE: &[Rule] = &[
     rule("POST", "/v1/channels/{name}/reopen", Access::Admin),
     rule("GET", "/v1/channels/{name}/candidates", Access::Admin),
     rule("GET", "/v1/channels/{name}/templates", Access::Admin),
+    rule("GET", "/v1/channels/{name}/quota", Access::Admin),
     rule("POST", "/v1/channels/{name}/qr", Access::Admin),
     rule("GET", "/v1/channels/{name}/bindings", Access::Admin),
     rule("PUT", "/v1/channels/{name}/bindings/{user}", Access::Admin),

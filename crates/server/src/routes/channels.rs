@@ -9,8 +9,8 @@ use tocsin_delivery::{
 use tocsin_protocol::{
     Code, Cursor, Format, Message, MessageId, Priority,
     channel::{
-        ADDRESS_BYTES, ChannelTest, ChannelView, Failing, NewSecret, SECRET_BYTES, Standing, TemplateInfo,
-        TestOrder, TestStep,
+        ADDRESS_BYTES, ChannelQuota, ChannelTest, ChannelView, Failing, NewSecret, SECRET_BYTES, Standing,
+        TemplateInfo, TestOrder, TestStep,
     },
     delivery::{Channel, ChannelKind, ChannelSettings},
 };
@@ -151,6 +151,16 @@ pub async fn templates(
 ) -> Result<Answer<Vec<TemplateInfo>>, Failure> {
     let line = ready(outside(&state)?, &name).await?;
     Ok(Answer(line.templates().await.map_err(unable)?))
+}
+
+/// How many template messages an official account may send today (admin).
+#[utoipa::path(get, path = "/v1/channels/{name}/quota", tag = "channels", params(("name" = String, Path)), responses((status = 200, body = ChannelQuota)))]
+pub async fn quota(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+) -> Result<Answer<ChannelQuota>, Failure> {
+    let line = ready(outside(&state)?, &name).await?;
+    Ok(Answer(line.quota().await.map_err(unable)?))
 }
 
 /// Channels, where the store keeps them.

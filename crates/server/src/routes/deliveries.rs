@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 
 use axum::{Json as Answer, extract::State};
 use serde::Deserialize;
+use tocsin_delivery::wechat;
 use tocsin_protocol::{
     Delivery, DeliveryState, MessageId, Receipt,
-    channel::{DeliveryPage, Way},
+    channel::{DeliveryPage, Failing, Way},
     delivery::{Channel, DeliveryDetail, Resend, Resent},
     limits::{PAGE_DEFAULT, PAGE_MOST},
 };
-use tocsin_store::outbox::{DeliveryId, DeliveryQuery};
+use tocsin_store::outbox::{DeliveryId, DeliveryQuery, codes};
 use utoipa::IntoParams;
 
 use super::{
@@ -71,11 +72,34 @@ pub async fn list(
         since: None,
         until: None,
     };
-    let mut items = outside(&state)?.outbox.deliveries(query).await?;
+    let outside = outside(&state)?;
+    let mut items = outside.outbox.deliveries(query).await?;
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|last| last.id);
-    Ok(Answer(DeliveryPage { items, next }))
+    let failings = failings(outside, &items).await?;
+    Ok(Answer(DeliveryPage { items, failings, next }))
+}
+
+/// Why those failed that did, and what to do: read from code and words, so that a better sentence helps old rows too.
+async fn failings(outside: &Outside, items: &[Delivery]) -> Result<BTreeMap<u64, Failing>, Failure> {
+    // What was given up says itself what became of it; why stands with the channel.
+    let ended = |item: &&Delivery| {
+        matches!(item.state, DeliveryState::Failed | DeliveryState::Unknown)
+            && !matches!(item.code.as_deref(), Some(codes::GIVEN_UP | codes::PRUNED))
+    };
+    if !items.iter().any(|item| ended(&item)) {
+        return Ok(BTreeMap::new());
+    }
+    let channels = outside.outbox.channels().await?;
+    let kinds: BTreeMap<_, _> =
+        channels.iter().map(|channel| (channel.name.as_str(), channel.kind)).collect();
+    let failed = items.iter().filter(ended);
+    let about = failed.filter_map(|item| {
+        let (kind, code) = (kinds.get(item.channel.as_str())?, item.code.as_deref()?);
+        Some((item.id, wechat::about(*kind, code, item.reason.as_deref().unwrap_or_default())))
+    });
+    Ok(about.collect())
 }
 
 /// One delivery with its tries (admin).

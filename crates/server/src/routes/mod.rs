@@ -102,6 +102,7 @@ fn of_channels() -> Router<AppState> {
         .route("/v1/channels/{name}/reopen", post(channels::reopen))
         .route("/v1/channels/{name}/candidates", get(bindings::candidates))
         .route("/v1/channels/{name}/templates", get(channels::templates))
+        .route("/v1/channels/{name}/quota", get(channels::quota))
         .route("/v1/channels/{name}/qr", post(bindings::qr))
         .route("/v1/channels/{name}/bindings", get(bindings::list))
         .route("/v1/channels/{name}/bindings/{user}", put(bindings::bind).delete(bindings::unbind))

@@ -40,7 +40,7 @@ pub struct MessagePage {
         tokens::list, tokens::add, tokens::revoke, devices::list, devices::remove, devices::filter,
         tickets::make, invites::make, invites::join, session::code, session::open, session::close,
         channels::list, channels::one, channels::put, channels::remove, channels::set_secret, channels::delete_secret,
-        channels::test, channels::reopen, channels::templates,
+        channels::test, channels::reopen, channels::templates, channels::quota,
         bindings::candidates, bindings::qr, bindings::list, bindings::bind, bindings::unbind,
         routing::list, routing::set, routing::remove, deliveries::list, deliveries::one, deliveries::resend,
         platform::verify_wechat, platform::wechat, platform::verify_wecom, platform::wecom,

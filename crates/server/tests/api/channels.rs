@@ -201,12 +201,14 @@ async fn a_test_says_what_is_wrong_and_what_to_do() {
     assert!(alert.contains("203.0.113.7") && alert.contains("db-1"), "{alert}");
     let view = desk.office.get(root, "/v1/channels/app").await.is(200);
     assert_eq!((&view["health"]["flow"], &view["health"]["code"]), (&json!("parked"), &json!("60020")));
+    assert_eq!(view["failing"]["params"]["ip"], "203.0.113.7");
 
     // Mended, it is sent again by hand.
     desk.sim.configure(&json!({"wecom_allow_list": null})).unwrap();
     desk.office.call(root, "POST", "/v1/channels/app/reopen").await.is(204);
     let failed = desk.office.get(root, "/v1/deliveries?state=failed").await.is(200);
     let (delivery, round) = (&failed["items"][0]["id"], &failed["items"][0]["round"]);
+    assert_eq!(failed["failings"][delivery.to_string()]["remedy"], "trust_ip");
     let order = json!({"what": "one", "id": delivery, "round": round});
     assert_eq!(desk.office.post(root, "/v1/deliveries/resend", order.clone()).await.is(200)["queued"], 1);
     desk.receipt(&id, "sent again", way_is("accepted")).await;
@@ -284,6 +286,8 @@ async fn a_scan_binds_and_the_platforms_word_confirms() {
     let root = &desk.office.root;
     let templates = desk.office.get(root, "/v1/channels/oa/templates").await.is(200);
     assert!(templates.as_array().unwrap().iter().any(|template| template["fields"][0]["name"] == "thing1"));
+    let quota = desk.office.get(root, "/v1/channels/oa/quota").await.is(200);
+    assert!(quota["remain"].as_i64().is_some_and(|left| left > 0), "{quota}");
     let people = desk.office.get(root, "/v1/channels/oa/candidates").await.is(200);
     assert!(people.as_array().unwrap().iter().any(|person| person["name"] == "王芳"), "{people:#}");
 

@@ -79,6 +79,7 @@ fn what_only_an_administrator_may_and_what_needs_no_credential() {
         "GET /v1/channels/{name}/bindings",
         "GET /v1/channels/{name}/candidates",
         "GET /v1/channels/{name}/templates",
+        "GET /v1/channels/{name}/quota",
         "GET /v1/deliveries",
         "GET /v1/deliveries/{id}",
         "GET /v1/routes",
