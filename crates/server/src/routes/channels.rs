@@ -12,7 +12,7 @@ use tocsin_protocol::{
         ADDRESS_BYTES, ChannelQuota, ChannelTest, ChannelView, Failing, NewSecret, SECRET_BYTES, Standing,
         TemplateInfo, TestOrder, TestStep,
     },
-    delivery::{Channel, ChannelKind, ChannelSettings},
+    delivery::{Channel, ChannelKind, ChannelSettings, Flow},
 };
 use tocsin_wechat::{Secret, crypto::AesKey, robot::Webhook};
 
@@ -132,6 +132,12 @@ pub async fn test(
         if let Outcome::Accepted { msgid, .. } = outcome {
             test.msgid = msgid;
         }
+    }
+    let works = [&test.token, &test.message].into_iter().any(|step| *step == TestStep::Passed)
+        && !matches!(test.message, TestStep::Failed { .. });
+    if works && view(outside, &name).await?.health.flow != Flow::Open {
+        // What waits behind the fault that parked it need not wait any longer.
+        outside.outbox.reopen_channel(&name).await?;
     }
     Ok(Answer(test))
 }

@@ -206,6 +206,8 @@ async fn a_test_says_what_is_wrong_and_what_to_do() {
     // Mended, it is sent again by hand.
     desk.sim.configure(&json!({"wecom_allow_list": null})).unwrap();
     desk.office.call(root, "POST", "/v1/channels/app/reopen").await.is(204);
+    let flow = || async { desk.office.get(root, "/v1/channels/app").await.is(200)["health"]["flow"].clone() };
+    assert_eq!(flow().await, "open");
     let failed = desk.office.get(root, "/v1/deliveries?state=failed").await.is(200);
     let (delivery, round) = (&failed["items"][0]["id"], &failed["items"][0]["round"]);
     assert_eq!(failed["failings"][delivery.to_string()]["remedy"], "trust_ip");
