@@ -24,6 +24,11 @@ class Toasts {
     this.#add("bad", describe(error));
   }
 
+  /** The same, where the sentence was found already. */
+  sorry(text: string): void {
+    this.#add("bad", text);
+  }
+
   /** Does it; what goes wrong is told, and `false` says so. */
   async attempt(work: () => Promise<unknown>): Promise<boolean> {
     try {

@@ -22,3 +22,8 @@ export function refused(error: unknown): string {
   if (named === undefined) return describe(error);
   return `${remedy({ remedy: named }) ?? t("channels.platformFailed")} (${error.message})`;
 }
+
+/** Why a secret was not kept: the keyring, or a server that takes its secrets from its environment. */
+export function notKept(error: unknown): string {
+  return error instanceof Failure && error.code === "conflict" ? t("channels.secrets.readOnly", { detail: error.message }) : describe(error);
+}

@@ -48,6 +48,20 @@ describe("channels", () => {
     expect(document.body.innerHTML).not.toContain(SECRET);
   });
 
+  test("where the server takes its secrets from its environment, the channel is made and that is said", async () => {
+    const { backend } = await at("wecom", { channels: "none" });
+    const request = backend.request.bind(backend);
+    backend.request = ((method, path, body) => (path.includes("/secrets/") ? Promise.reject(new Failure("conflict", "set TOCSIN_CHANNEL_WECOM_SECRET", 409)) : request(method, path, body))) as typeof backend.request;
+    await fill("[name=corp_id]", "wwd3a9c0");
+    await fill("[name=agent_id]", "1000002");
+    await fill("[name=channel-secret]", SECRET);
+    await submit("[name=corp_id]");
+    await until(() => document.querySelector("[data-channel=wecom]") !== null);
+    expect(text()).toContain("not from this page: set TOCSIN_CHANNEL_WECOM_SECRET");
+    expect(text()).toContain("“Secret” is missing.");
+    expect([...document.querySelectorAll("input")].some((input) => input.value.includes(SECRET))).toBe(false);
+  });
+
   test("a name that is taken would change another channel: it is refused here", async () => {
     await at("wecom");
     button("Add another").click();
