@@ -12,8 +12,9 @@
 //! same bytes whatever version of this program makes it; nothing here logs or returns a secret.
 
 mod failing;
-mod failing_count;
 mod official;
+mod patience;
+mod request;
 mod robot;
 pub mod settings;
 mod wecom;

@@ -1,6 +1,6 @@
 //! An official account: template messages, one per person.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
@@ -11,15 +11,16 @@ use tocsin_protocol::{
 };
 use tocsin_store::outbox::{Item, Limits};
 use tocsin_wechat::{
-    Clock,
     callback::{Callback, Dialect},
     official::{Credential, OfficialAccount, Scene, TemplateMessage},
 };
 
 use super::{
-    Code, Ground, Person, RECIPIENT, Secrets, failing, failing_count,
+    Code, Ground, Person, RECIPIENT, Secrets, failing,
+    patience::Patience,
+    request::{restored, safe_ms, stored},
     settings::{BadSettings, Official, SECRET, Settings},
-    wecom::{callback, restored, safe_ms, stored},
+    wecom::callback,
     words::Words,
 };
 use crate::{Channel, Outcome, Parcel, Unfit};
@@ -42,8 +43,7 @@ pub struct Account {
     fields: BTreeMap<String, String>,
     callback: Option<Callback>,
     words: Words,
-    clock: Arc<dyn Clock>,
-    pauses: failing_count::Count,
+    patience: Patience,
 }
 
 impl Account {
@@ -62,8 +62,7 @@ impl Account {
             fields: settings.fields.clone(),
             callback,
             words: ground.words.clone(),
-            clock: ground.clock.clone(),
-            pauses: failing_count::Count::default(),
+            patience: Patience::new(&ground.clock),
         })
     }
 
@@ -167,12 +166,9 @@ impl Channel for Account {
     }
 
     async fn send(&self, parcel: Parcel<'_>) -> Outcome {
-        let prepared = match restored(&parcel) {
-            Ok(prepared) => prepared,
-            Err(outcome) => return outcome,
-        };
-        let said = self.client.send(&prepared).await;
-        let in_a_row = self.pauses.after(&said);
-        failing::outcome(said, self.clock.now(), in_a_row)
+        match restored(&parcel) {
+            Ok(prepared) => self.patience.outcome(self.client.send(&prepared).await),
+            Err(outcome) => outcome,
+        }
     }
 }

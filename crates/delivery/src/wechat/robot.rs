@@ -1,21 +1,21 @@
 //! A robot in a WeCom group: messages for everybody in it, and digests when there are too many.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use tocsin_protocol::{Message, delivery::ChannelKind};
 use tocsin_store::outbox::{Item, Limits};
 use tocsin_wechat::{
-    Clock,
     official::Article,
     robot::{self as api, Content, MARKDOWN_BYTES, Mentions, RobotMessage, Webhook},
     wecom::Card,
 };
 
 use super::{
-    Ground, Secrets, failing, failing_count,
+    Ground, Secrets,
+    patience::Patience,
+    request::{restored, stored},
     settings::{BadSettings, KEY, Robot, Settings, Style},
-    wecom::{restored, stored},
     words::Words,
 };
 use crate::{Channel, Outcome, Parcel, Rendered, Unfit, digest};
@@ -32,8 +32,7 @@ pub struct Group {
     client: api::Robot,
     style: Style,
     words: Words,
-    clock: Arc<dyn Clock>,
-    pauses: failing_count::Count,
+    patience: Patience,
 }
 
 impl Group {
@@ -54,8 +53,7 @@ impl Group {
             client,
             style: settings.style,
             words: ground.words.clone(),
-            clock: ground.clock.clone(),
-            pauses: failing_count::Count::default(),
+            patience: Patience::new(&ground.clock),
         })
     }
 
@@ -154,12 +152,9 @@ impl Channel for Group {
     }
 
     async fn send(&self, parcel: Parcel<'_>) -> Outcome {
-        let prepared = match restored(&parcel) {
-            Ok(prepared) => prepared,
-            Err(outcome) => return outcome,
-        };
-        let said = self.client.send(&prepared).await;
-        let in_a_row = self.pauses.after(&said);
-        failing::outcome(said, self.clock.now(), in_a_row)
+        match restored(&parcel) {
+            Ok(prepared) => self.patience.outcome(self.client.send(&prepared).await),
+            Err(outcome) => outcome,
+        }
     }
 }

@@ -5,10 +5,10 @@
 //! is no page to link to.
 
 use async_trait::async_trait;
-use tocsin_protocol::{Action, Message, MessageId, Millis, channel::Failing, delivery::ChannelKind};
+use tocsin_protocol::{Action, Message, MessageId, channel::Failing, delivery::ChannelKind};
 use tocsin_store::outbox::{Item, Limits};
 use tocsin_wechat::{
-    Clock, Failure, Prepared,
+    Failure,
     callback::{Callback, Dialect},
     crypto::AesKey,
     wecom::{
@@ -18,11 +18,13 @@ use tocsin_wechat::{
 };
 
 use super::{
-    Ground, Person, RECIPIENT, Secrets, addressed, failing,
+    Ground, Person, RECIPIENT, Secrets, failing,
+    patience::Patience,
+    request::{restored, safe_ms, stored},
     settings::{BadSettings, CALLBACK_KEY, CALLBACK_TOKEN, SECRET, Settings, Wecom},
     words::Words,
 };
-use crate::{Channel, Outcome, Parcel, SEND_TIMEOUT, Unfit, wechat::failing::outcome};
+use crate::{Channel, Outcome, Parcel, Unfit};
 
 /// What WeCom delivers to one member; beyond it drops without a word.
 const MEMBER_A_MINUTE: u32 = 30;
@@ -36,8 +38,7 @@ pub struct App {
     client: WecomApp,
     callback: Option<Callback>,
     words: Words,
-    clock: std::sync::Arc<dyn Clock>,
-    pauses: super::failing_count::Count,
+    patience: Patience,
 }
 
 impl App {
@@ -50,13 +51,7 @@ impl App {
             .map_err(|bad| BadSettings::of("config.base_url", bad))?;
         let callback =
             if settings.callback { callback(Dialect::Wecom, &settings.corp_id, secrets)? } else { None };
-        Ok(Self {
-            client,
-            callback,
-            words: ground.words.clone(),
-            clock: ground.clock.clone(),
-            pauses: super::failing_count::Count::default(),
-        })
+        Ok(Self { client, callback, words: ground.words.clone(), patience: Patience::new(&ground.clock) })
     }
 
     pub(super) fn callback(&self) -> Option<&Callback> {
@@ -147,32 +142,12 @@ pub(super) fn callback(
     }))
 }
 
-/// As it is kept in the outbox: the request and which call it is for.
-pub(super) fn stored(prepared: Result<Prepared, tocsin_wechat::Invalid>) -> Result<String, Unfit> {
-    let prepared = prepared.map_err(|invalid| Unfit(invalid.to_string()))?;
-    serde_json::to_string(&prepared).map_err(|error| Unfit(error.to_string()))
-}
-
-/// As it was stored, for this recipient.
-pub(super) fn restored(parcel: &Parcel<'_>) -> Result<Prepared, Outcome> {
-    let mut prepared: Prepared = serde_json::from_str(parcel.body)
-        .map_err(|error| Outcome::Refused(failing::unfit(Unfit(error.to_string()))))?;
-    prepared.body = addressed(&prepared.body, parcel.address);
-    Ok(prepared)
-}
-
 /// The message that a card was about, if it was a press on our button.
 pub fn pressed(task_id: &str, key: &str) -> Option<MessageId> {
     if key != ACKNOWLEDGE_KEY {
         return None;
     }
     task_id.split('-').next()?.parse().ok()
-}
-
-/// For so long another try shows nothing twice: the platform's time, less what a request takes.
-pub(super) fn safe_ms(dedupe_seconds: u32) -> Millis {
-    let taken = Millis::try_from(SEND_TIMEOUT.as_millis()).unwrap_or(Millis::MAX).saturating_mul(2);
-    Millis::from(dedupe_seconds) * 1000 - taken
 }
 
 #[async_trait]
@@ -196,12 +171,9 @@ impl Channel for App {
     }
 
     async fn send(&self, parcel: Parcel<'_>) -> Outcome {
-        let prepared = match restored(&parcel) {
-            Ok(prepared) => prepared,
-            Err(outcome) => return outcome,
-        };
-        let said = self.client.send(&prepared).await;
-        let in_a_row = self.pauses.after(&said);
-        outcome(said, self.clock.now(), in_a_row)
+        match restored(&parcel) {
+            Ok(prepared) => self.patience.outcome(self.client.send(&prepared).await),
+            Err(outcome) => outcome,
+        }
     }
 }

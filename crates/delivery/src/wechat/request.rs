@@ -1,0 +1,27 @@
+//! The request that an outbox row holds: made once, kept as it is, addressed anew for each try.
+
+use tocsin_protocol::Millis;
+use tocsin_wechat::Prepared;
+
+use super::{addressed, failing};
+use crate::{Outcome, Parcel, SEND_TIMEOUT, Unfit};
+
+/// As it is kept in the outbox: the request and which call it is for.
+pub(super) fn stored(prepared: Result<Prepared, tocsin_wechat::Invalid>) -> Result<String, Unfit> {
+    let prepared = prepared.map_err(|invalid| Unfit(invalid.to_string()))?;
+    serde_json::to_string(&prepared).map_err(|error| Unfit(error.to_string()))
+}
+
+/// As it was stored, for this recipient.
+pub(super) fn restored(parcel: &Parcel<'_>) -> Result<Prepared, Outcome> {
+    let mut prepared: Prepared = serde_json::from_str(parcel.body)
+        .map_err(|error| Outcome::Refused(failing::unfit(Unfit(error.to_string()))))?;
+    prepared.body = addressed(&prepared.body, parcel.address);
+    Ok(prepared)
+}
+
+/// For so long another try shows nothing twice: the platform's time, less what a request takes.
+pub(super) fn safe_ms(dedupe_seconds: u32) -> Millis {
+    let taken = Millis::try_from(SEND_TIMEOUT.as_millis()).unwrap_or(Millis::MAX).saturating_mul(2);
+    Millis::from(dedupe_seconds) * 1000 - taken
+}
