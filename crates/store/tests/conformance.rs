@@ -2,28 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are test code too")]
 
-use tocsin_store::{
-    conformance::{DAY, Hand},
-    model::ModelStore,
-    sqlite::{Options, SqliteStore},
-};
-
-fn model(hand: &Hand) -> (ModelStore, ()) {
-    (ModelStore::new(hand.clock(), 7 * DAY, 90 * DAY), ())
-}
-
-fn sqlite(hand: &Hand) -> (SqliteStore, tempfile::TempDir) {
-    let dir = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(Options { clock: hand.clock(), ..Options::new(dir.path()) }).unwrap();
-    (store, dir)
-}
+mod stores;
 
 mod in_memory {
-    use super::model;
+    use super::stores::model;
     tocsin_store::conformance_cases!(model);
 }
 
 mod on_disk {
-    use super::sqlite;
+    use super::stores::sqlite;
     tocsin_store::conformance_cases!(sqlite);
 }

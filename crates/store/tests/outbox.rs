@@ -2,29 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are test code too")]
 
-use tocsin_store::{
-    conformance::{DAY, Hand},
-    model::ModelStore,
-    sqlite::{Options, SqliteStore},
-};
-
-fn model(hand: &Hand) -> (ModelStore, ()) {
-    (ModelStore::new(hand.clock(), 7 * DAY, 90 * DAY), ())
-}
-
-fn sqlite(hand: &Hand) -> (SqliteStore, tempfile::TempDir) {
-    let dir = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(Options { clock: hand.clock(), ..Options::new(dir.path()) }).unwrap();
-    (store, dir)
-}
+mod stores;
 
 mod in_memory {
-    use super::model;
+    use super::stores::model;
     tocsin_store::outbox_cases!(model);
 }
 
 mod on_disk {
-    use super::sqlite;
+    use super::stores::sqlite;
     tocsin_store::outbox_cases!(sqlite);
 }
 
@@ -39,7 +25,7 @@ mod cost {
     #[tokio::test]
     async fn a_publish_without_routes_does_not_touch_the_outbox() {
         let hand = Hand::default();
-        let (store, dir) = super::sqlite(&hand);
+        let (store, dir) = super::stores::sqlite(&hand);
         let ann = NewUser { name: "ann".into(), display_name: None, role: Role::Member };
         store.add_user(ann).await.unwrap();
         let members = vec!["ann".into()];

@@ -33,6 +33,13 @@ async fn newest_only() -> Stage {
     .await
 }
 
+/// An account that fetches classic tokens, which every other program that does so replaces.
+fn classic(stage: &Stage, clock: &Arc<ManualClock>) -> OfficialAccount {
+    let credential =
+        tocsin_wechat::official::Credential { token_mode: TokenMode::Classic, ..setup::credential() };
+    OfficialAccount::new(credential, &stage.endpoint(), &setup::parts(clock)).expect("a client")
+}
+
 fn is_accepted(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Accepted(_))
 }
@@ -326,10 +333,7 @@ async fn classic_requests_have_a_budget_of_their_own() {
     })
     .await;
     let clock = ManualClock::new();
-    let credential =
-        tocsin_wechat::official::Credential { token_mode: TokenMode::Classic, ..setup::credential() };
-    let account =
-        OfficialAccount::new(credential, &stage.endpoint(), &setup::parts(&clock)).expect("a client");
+    let account = classic(&stage, &clock);
     let message = template();
     // Somebody sets the clock forth and back: a token is needed every time.
     for _ in 0..60 {
@@ -384,10 +388,7 @@ async fn a_token_stolen_again_and_again_makes_no_ping_pong() {
     })
     .await;
     let clock = ManualClock::new();
-    let credential =
-        tocsin_wechat::official::Credential { token_mode: TokenMode::Classic, ..setup::credential() };
-    let account =
-        OfficialAccount::new(credential, &stage.endpoint(), &setup::parts(&clock)).expect("a client");
+    let account = classic(&stage, &clock);
     let message = template();
     for _ in 0..300 {
         account.send(&message).await;
