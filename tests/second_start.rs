@@ -8,7 +8,7 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use support::{App, PATIENCE, output, program};
-use tocsin_control::{Client, Paths};
+use tocsin_control::Client;
 use tocsin_virtual_desktop::{Home, Running, VirtualDesktop, screen, wait_for};
 
 #[test]
@@ -24,7 +24,7 @@ fn a_second_start_brings_the_window_to_the_front_and_ends() -> Result<()> {
         "display",
         app.home.command("display", "cover")?.args(["-size", "1200x700", "xc:steelblue"]),
     )?;
-    wait_for("another window to be in front", PATIENCE, || {
+    wait("another window to be in front", &app.home, || {
         // It names no process, as many X programs.
         (front(&app.home) != Some(first.id())).then_some(())
     })?;
@@ -39,12 +39,11 @@ fn a_second_start_brings_the_window_to_the_front_and_ends() -> Result<()> {
     // The same for one that was minimised.
     let mut xdotool = app.home.command("xdotool", "xdotool")?;
     ensure!(xdotool.args(["getactivewindow", "windowminimize", "--sync"]).status()?.success());
-    wait_for("it to be minimised", PATIENCE, || (front(&app.home) != Some(first.id())).then_some(()))?;
+    wait("it to be minimised", &app.home, || (front(&app.home) != Some(first.id())).then_some(()))?;
     let mut third = start(&app.home, "third")?;
     wait_ended(&mut third, &app.home, "third")?;
     wait_front(&app.home, first.id())?;
-    ensure!(windows(&app.home)? == 1, "one window");
-    Ok(())
+    one_window(&app.home)
 }
 
 #[test]
@@ -59,20 +58,20 @@ fn two_starts_at_once_make_one_resident_and_one_window() -> Result<()> {
     let mut both = [start(&home, "one")?, start(&home, "other")?];
     // The resident lives in a session of its own and outlives those who started it.
     let resident = Resident::of(&home)?;
-    wait_for("one of them to show the window", PATIENCE, || {
+    wait("one of them to show the window", &home, || {
         windows(&home).ok().filter(|count| *count > 0).map(drop)
     })?;
-    let stays = wait_for("the other to end", PATIENCE, || {
+    let stays = wait("the other to end", &home, || {
         let ended: Vec<bool> = both.iter_mut().map(Running::has_ended).collect();
         ended.contains(&true).then(|| ended.iter().position(|ended| !ended))
     })?;
-    let stays = stays.context("both ended")?;
+    let stays = stays.with_context(|| format!("both ended\n{}", scene(&home)))?;
     wait_front(&home, both[stays].id())?;
-    ensure!(windows(&home)? == 1, "one window");
-    let pid = resident.pid()?;
+    one_window(&home)?;
+    let pid = resident.pid().with_context(|| scene(&home))?;
     let mut again = start(&home, "again")?;
     wait_ended(&mut again, &home, "again")?;
-    ensure!(resident.pid()? == pid, "the same resident");
+    ensure!(resident.pid()? == pid, "another resident\n{}", scene(&home));
     screen::settled_screenshot(&home, &output("second-start-4-at-once.png"))
 }
 
@@ -81,14 +80,42 @@ fn start(home: &Home, name: &str) -> Result<Running> {
 }
 
 fn wait_ended(process: &mut Running, home: &Home, name: &str) -> Result<()> {
-    wait_for("the second start to end", PATIENCE, || process.has_ended().then_some(()))?;
+    wait(&format!("the start {name:?} to end"), home, || process.has_ended().then_some(()))?;
     let said = std::fs::read_to_string(home.join(&format!("{name}.log")))?;
-    ensure!(!said.contains("tocsin-desktop:"), "it failed: {said}");
+    ensure!(!said.contains("tocsin-desktop:"), "it failed\n{}", scene(home));
     Ok(())
 }
 
 fn wait_front(home: &Home, id: u32) -> Result<()> {
-    wait_for("the window to be in front", PATIENCE, || (front(home) == Some(id)).then_some(()))
+    wait(&format!("the window of process {id} to be in front"), home, || {
+        (front(home) == Some(id)).then_some(())
+    })
+}
+
+/// Looks until it is so; a failure tells what there was instead.
+fn wait<T>(what: &str, home: &Home, ready: impl FnMut() -> Option<T>) -> Result<T> {
+    wait_for(what, PATIENCE, ready).with_context(|| scene(home))
+}
+
+fn one_window(home: &Home) -> Result<()> {
+    let count = windows(home)?;
+    ensure!(count == 1, "{count} windows\n{}", scene(home));
+    Ok(())
+}
+
+/// What every start and the resident said, and the windows there are.
+fn scene(home: &Home) -> String {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let mut scene = format!("in front: process {:?}\n", front(home));
+    for name in ["first", "second", "third", "one", "other", "again"] {
+        let said = read(home.join(&format!("{name}.log")));
+        if !said.is_empty() {
+            scene += &format!("{name} said:\n{said}\n");
+        }
+    }
+    scene += &format!("windows:\n{}\n", window_list(home).unwrap_or_else(|error| error.to_string()));
+    let log = support::paths(home).map(|paths| read(paths.log_file())).unwrap_or_default();
+    scene + &format!("resident's log:\n{log}")
 }
 
 /// Process id behind the active window.
@@ -102,8 +129,12 @@ fn front(home: &Home) -> Option<u32> {
 fn windows(home: &Home) -> Result<usize> {
     let program = program("TOCSIN_DESKTOP_BIN");
     let class = program.file_name().context("no program name")?.to_string_lossy().into_owned();
-    let list = home.command("wmctrl", "wmctrl")?.arg("-lx").stdout(Stdio::piped()).output()?;
-    Ok(String::from_utf8_lossy(&list.stdout).lines().filter(|line| line.contains(&class)).count())
+    Ok(window_list(home)?.lines().filter(|line| line.contains(&class)).count())
+}
+
+fn window_list(home: &Home) -> Result<String> {
+    let list = home.command("wmctrl", "wmctrl")?.args(["-l", "-p", "-x"]).stdout(Stdio::piped()).output()?;
+    Ok(String::from_utf8_lossy(&list.stdout).into_owned())
 }
 
 /// A resident that nobody here started; ended with the test.
@@ -114,9 +145,8 @@ struct Resident {
 
 impl Resident {
     fn of(home: &Home) -> Result<Self> {
-        let paths = Paths::from_variables(None, &|name| home.variable(name).map(Into::into))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { runtime, client: Client::resident(&paths) })
+        Ok(Self { runtime, client: Client::resident(&support::paths(home)?) })
     }
 
     fn pid(&self) -> Result<Value> {

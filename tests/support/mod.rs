@@ -177,7 +177,8 @@ fn launch(home: &Home, starter: &[String]) -> Result<Running> {
     Running::start("tocsin tray", command.arg("tray"))
 }
 
-fn paths(home: &Home) -> Result<Paths> {
+/// Where the programs of this home keep their things.
+pub fn paths(home: &Home) -> Result<Paths> {
     Ok(Paths::from_variables(None, &|name| home.variable(name).map(Into::into))?)
 }
 
