@@ -31,22 +31,31 @@ fn a_panel_may_come_late_go_and_return() -> Result<()> {
     wait_for("the item again", PATIENCE, || bus::tray_property(&desk.home, "Title").ok()).map(drop)
 }
 
-/// The tooltip follows the unread count and the connection.
+/// Tooltip and menu follow the unread count and the connection.
 #[test]
-fn the_tooltip_follows_what_happens() -> Result<()> {
+fn tooltip_and_menu_follow_what_happens() -> Result<()> {
     let desk = Desk::with(&[Part::Windows, Part::Panel])?;
     let tooltip = |text: &str| {
         wait_for(&format!("the tooltip to say {text:?}"), PATIENCE, || {
             bus::tray_property(&desk.home, "ToolTip").ok().filter(|tip| tip.contains(text))
         })
     };
+    let menu = |text: &str| {
+        wait_for(&format!("the menu to say {text:?}"), PATIENCE, || {
+            bus::tray_menu(&desk.home).ok().filter(|menu| menu.contains(&format!("<'{text}'>")))
+        })
+    };
     tooltip("No server chosen yet")?;
     desk.host()?;
     tooltip("Connected")?;
+    menu("Connected")?;
+    menu("Nothing unread")?;
     let id = desk.publish("first", 3)?;
     tooltip("1 unread")?;
+    menu("1 unread")?;
     desk.call("POST", &format!("/v1/messages/{id}/read"), &json!({}))?;
     tooltip("Nothing unread")?;
+    menu("Nothing unread")?;
     desk.call("POST", "/native/pause", &json!({ "until": 4_000_000_000_000_i64 }))?;
     tooltip("Paused until")?;
     Ok(())

@@ -42,6 +42,16 @@ pub fn call_tray(home: &Home, method: &str, arguments: &[&str]) -> Result<String
     call(home, &name, &path, &format!("org.kde.StatusNotifierItem.{method}"), arguments)
 }
 
+/// The menu of the one item in the tray, with its labels, as GVariant text.
+pub fn tray_menu(home: &Home) -> Result<String> {
+    let (name, _) = tray_item(home)?;
+    // `(<objectpath '/MenuBar'>,)`
+    let menu = tray_property(home, "Menu")?;
+    let path = menu.split('\'').nth(1).context("the item has no menu")?;
+    // Everything below the root, however deep.
+    call(home, &name, path, "com.canonical.dbusmenu.GetLayout", &["0", "int32 -1", "['label']"])
+}
+
 const GET: &str = "org.freedesktop.DBus.Properties.Get";
 
 /// Bus name and object path of the one item in the tray. A panel may still list one whose program was killed.

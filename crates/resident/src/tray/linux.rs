@@ -212,6 +212,8 @@ impl ksni::Tray for Item {
         let token = ksni::current_xdg_activation_token;
         let mut menu = vec![
             Self::entry(&words.open, move || Command::Open { message: None, token: token() }),
+            // Some panels show no tooltip: what it tells first stands here too.
+            disabled(&words.unread),
             disabled(&words.status),
             MenuItem::Separator,
         ];

@@ -54,6 +54,7 @@ pub struct View {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Words {
     pub open: String,
+    pub unread: String,
     pub status: String,
     pub no_recent: String,
     pub pause: String,
@@ -76,7 +77,7 @@ impl View {
             0 => t("tray.noneUnread"),
             count => locale.t("tray.unread", &[("count", &count.to_string())]),
         };
-        let mut lines = vec![unread, state.clone()];
+        let mut lines = vec![unread.clone(), state.clone()];
         if let Some(until) = facts.paused_until {
             lines.push(locale.t("tray.state.paused", &[("time", &Moment::from(until).short())]));
         }
@@ -96,6 +97,7 @@ impl View {
             attention: face(facts) == Face::Problem,
             words: Words {
                 open: t("tray.open"),
+                unread,
                 status: state,
                 no_recent: t("tray.noRecent"),
                 pause: t("tray.pause"),
@@ -183,6 +185,7 @@ mod tests {
         let at = Moment::from(1_700_000_000_000).short();
         let seen = view(&offline, 3, None, &[], Language::En);
         assert_eq!(seen.tooltip, format!("3 unread\nOffline since {at}"));
+        assert_eq!((&*seen.words.unread, &seen.words.status), ("3 unread", &format!("Offline since {at}")));
         assert_eq!(seen.icon, Icon { face: Face::Offline, unread: 3 });
         let chinese = view(&offline, 3, None, &[], Language::ZhCn).tooltip;
         assert!(chinese.contains("未读") && chinese.contains(&at), "{chinese}");
