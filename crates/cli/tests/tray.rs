@@ -29,10 +29,14 @@ impl Drop for Tray {
 }
 
 fn post(home: &Home, target: &str, body: &Value) {
+    ask(home, "POST", target, body);
+}
+
+fn ask(home: &Home, method: &str, target: &str, body: &Value) {
     let paths = Paths::from_variables(Some(&home.data()), &|_| None).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let body = serde_json::to_vec(body).unwrap().into();
-    let answer = runtime.block_on(Client::resident(&paths).request("POST", target, Some(body))).unwrap();
+    let answer = runtime.block_on(Client::resident(&paths).request(method, target, Some(body))).unwrap();
     assert!(answer.is_success(), "{target}: {answer:?}");
 }
 
@@ -107,8 +111,12 @@ fn reset_takes_everything_of_ours() {
     home.run(&["reset"]).code(2);
     let stranger = home.data().join("thesis.txt");
     std::fs::write(&stranger, "mine").unwrap();
+    ask(&home, "PATCH", "/native/settings", &json!({ "autostart": true }));
+    let at_login = || std::fs::read_dir(home.dir.path().join(".config/autostart")).unwrap().count();
+    assert_eq!(at_login(), 1, "it starts at login");
     let done = home.json(&["reset", "--yes"]);
-    assert_eq!(done["failed"], json!([]));
+    assert_eq!((&done["failed"], &done["autostart"]), (&json!([]), &json!(true)), "{done}");
+    assert_eq!(at_login(), 0, "{done}");
     wait_for("its end", || tray.0.try_wait().unwrap());
     let left: Vec<_> =
         std::fs::read_dir(home.data()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

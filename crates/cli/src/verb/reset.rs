@@ -97,11 +97,16 @@ fn is_ours(name: &str) -> bool {
     const NAMES: &[&str] = &[
         "lock",
         "ca.pem",
+        "ca.new",
         "vault.bin",
+        "vault.new",
         "keyring.names",
+        "platform-tokens",
         "watch",
+        "webview",
         "log",
         "boot-id",
+        "boot-id.new",
         "settings.toml",
         "serve.toml",
     ];
@@ -163,19 +168,28 @@ mod tests {
             state: at("data/state"),
             runtime: at("data/state/run"),
         };
-        for dir in [&paths.runtime, &paths.config, &at("data/watch/watch")] {
+        let (webview, tokens) = (at("data/state/webview/storage"), at("data/platform-tokens"));
+        for dir in [&paths.runtime, &paths.config, &at("data/watch/watch"), &webview, &tokens] {
             fs::create_dir_all(dir).unwrap();
         }
-        for name in
-            ["data/inbox.db", "data/thesis.txt", "data/config/settings.toml", "data/state/run/control.lock"]
-        {
+        for name in [
+            "data/inbox.db",
+            "data/thesis.txt",
+            "data/ca.new",
+            "data/vault.new",
+            "data/boot-id.new",
+            "data/platform-tokens/official-1",
+            "data/config/settings.toml",
+            "data/state/webview/storage/page",
+            "data/state/run/control.lock",
+        ] {
             fs::write(at(name), "").unwrap();
         }
         let mut done = Done::default();
         files(&paths, &mut done);
-        assert!(at("data/thesis.txt").exists() && done.failed.is_empty(), "{:?}", done.failed);
-        for gone in ["data/inbox.db", "data/config", "data/state", "data/watch"] {
-            assert!(!at(gone).exists(), "{gone}");
-        }
+        assert!(done.failed.is_empty(), "{:?}", done.failed);
+        let left: Vec<_> =
+            fs::read_dir(at("data")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["thesis.txt"]);
     }
 }
