@@ -31,6 +31,9 @@ const RETRY_MOST: Duration = Duration::from_mins(2);
 const DISMISSED: u32 = 2;
 
 const NAME: &str = "org.freedesktop.Notifications";
+/// The installed desktop entry, without its ending: desktops take name, icon and the person's settings for this
+/// program from it.
+const DESKTOP_ENTRY: &str = "io.github.tocsin.desktop";
 
 #[zbus::proxy(
     interface = "org.freedesktop.Notifications",
@@ -136,7 +139,7 @@ fn notification(popup: &Popup, abilities: Abilities) -> Notification {
         .summary(&popup.title)
         .body(&if abilities.markup { escape(&popup.body) } else { popup.body.clone() })
         .icon("tocsin")
-        .hint(Hint::DesktopEntry("tocsin".into()))
+        .hint(Hint::DesktopEntry(DESKTOP_ENTRY.into()))
         .hint(Hint::Category("im.received".into()));
     match popup.urgency {
         Urgency::Low => notification.urgency(notify_rust::Urgency::Low),
@@ -260,4 +263,23 @@ async fn is_there(bus: &zbus::fdo::DBusProxy<'_>) -> zbus::Result<bool> {
         return Ok(true);
     }
     Ok(bus.list_activatable_names().await?.iter().any(|activatable| activatable.as_str() == NAME))
+}
+
+#[cfg(test)]
+mod tests {
+    use tocsin_locale::Locale;
+    use tocsin_protocol::control::Language;
+
+    use super::*;
+
+    /// The package names the entry after the window's identifier.
+    #[test]
+    fn a_popup_names_the_desktop_entry_that_is_installed() {
+        let window: serde_json::Value =
+            serde_json::from_str(include_str!("../../../../tauri.conf.json")).unwrap();
+        let popup = Popup::of_test(&Locale::new(Language::En, ""));
+        let hint = Hint::DesktopEntry(window["identifier"].as_str().unwrap().into());
+        let hints = notification(&popup, Abilities::default()).hints;
+        assert!(hints.contains(&hint), "{hints:?}");
+    }
 }
