@@ -59,6 +59,7 @@ const TEST: &[&str] = &[
     "procps",
     "iproute2",
     "haproxy",
+    "openssl",
     "prometheus-alertmanager",
     "desktop-file-utils",
     "strace",
