@@ -31,6 +31,8 @@ const DOCUMENTS: &[&str] = &[
     "docs/api.zh-CN.md",
     "docs/operating.md",
     "docs/operating.zh-CN.md",
+    "docs/wechat.md",
+    "docs/wechat.zh-CN.md",
 ];
 
 /// Lays out the package below `root`.
