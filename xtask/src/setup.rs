@@ -47,12 +47,8 @@ fn debian_packages(scope: Scope) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let line = format!("apt-get install -y --no-install-recommends {}", missing.join(" "));
     if !rustix::process::geteuid().is_root() {
-        bail!(
-            "{} Debian packages are missing and only root can install them. Run this, then the same command again:\n\n  sudo apt-get update && sudo {line}\n",
-            missing.len()
-        );
+        bail!("{}", only_root(&missing));
     }
     let apt = || {
         let mut apt = Command::new("apt-get");
@@ -67,7 +63,22 @@ fn debian_packages(scope: Scope) -> Result<()> {
     step::run(
         &format!("Installing {} Debian packages", missing.len()),
         apt().args(["install", "-y", "--no-install-recommends"]).args(&missing),
-        &format!("If another apt runs, wait for it. Otherwise try it by hand: {line}"),
+        &format!("If another apt runs, wait for it. Otherwise try it by hand: {}", by_hand(&missing)),
+    )
+}
+
+/// The line that installs them.
+fn by_hand(missing: &[&str]) -> String {
+    format!("apt-get install -y --no-install-recommends {}", missing.join(" "))
+}
+
+/// What somebody without root can do.
+fn only_root(missing: &[&str]) -> String {
+    format!(
+        "{} Debian packages are missing and only root can install them. Run this, then the same command again:\n\n  \
+         sudo apt-get update && sudo {}\n",
+        missing.len(),
+        by_hand(missing)
     )
 }
 
@@ -119,6 +130,13 @@ fn is_fresh(stamp: &Path, source: &Path) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_root_there_is_one_line_to_paste() {
+        let told = only_root(&["xvfb", "dunst"]);
+        let line = "  sudo apt-get update && sudo apt-get install -y --no-install-recommends xvfb dunst";
+        assert!(told.starts_with("2 Debian packages") && told.lines().any(|told| told == line), "{told}");
+    }
 
     #[test]
     fn node_versions_compare_as_numbers() {
