@@ -11,5 +11,6 @@ mod lost;
 mod poll;
 mod quiet;
 mod sse;
+mod stalled;
 mod tls;
 mod ws;
