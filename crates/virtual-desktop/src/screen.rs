@@ -94,6 +94,13 @@ pub fn notifications_on_screen(home: &Home) -> Result<usize> {
     Ok(sum)
 }
 
+/// Closes all notifications; all that were ever closed, each as it last was, as dunst's JSON.
+pub fn close_notifications(home: &Home) -> Result<String> {
+    run(home.command("dunstctl", "dunstctl")?.arg("close-all"))?;
+    let output = home.command("dunstctl", "dunstctl")?.arg("history").stdout(Stdio::piped()).output()?;
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 fn run(command: &mut Command) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
     let status = command.status().with_context(|| format!("cannot start {name}"))?;
