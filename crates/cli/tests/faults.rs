@@ -7,12 +7,12 @@ use std::{
     fs,
     io::Write as _,
     path::Path,
-    process::Command,
+    process::{Child, Command},
     time::{Duration, Instant},
 };
 
 use reqwest::StatusCode;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use support::{Home, PATIENCE, Server};
 
@@ -166,6 +166,69 @@ fn full_disk() {
     let server = home.serve(&[]);
     anna.origin = server.origin();
     assert_eq!(anna.stored(), answered, "all that was answered is there, and nothing else");
+}
+
+/// Exchanges the kernel's answers to flushes, until it is dropped.
+struct Flushes(Child);
+
+impl Flushes {
+    fn fail(server: &Server) -> Self {
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"]);
+        strace.args(["-e", "inject=fsync,fdatasync:error=EIO", "-p", &server.pid().to_string()]);
+        Self(strace.spawn().unwrap())
+    }
+}
+
+impl Drop for Flushes {
+    fn drop(&mut self) {
+        // Not killed outright: it lets go of the server first.
+        let _ = Pid::from_raw(self.0.id().cast_signed()).map(|pid| kill_process(pid, Signal::TERM));
+        let _ = self.0.wait();
+    }
+}
+
+/// After a failed flush the kernel may have thrown away what it held, so a later success would mean nothing: nothing is
+/// taken or told any more until a restart, even if the disk works again.
+#[test]
+fn a_failed_flush_ends_everything_until_a_restart() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let mut anna = Anna::new(&home, &server);
+    let mut answered = vec![anna.publish("before").1["id"].as_str().unwrap().to_owned()];
+    let failing = Flushes::fail(&server);
+    let mut refused = Value::Null;
+    until("a refusal", || {
+        let (status, answer) = anna.publish("x");
+        if status == StatusCode::CREATED {
+            answered.push(answer["id"].as_str().unwrap().to_owned());
+        }
+        refused = answer;
+        status == StatusCode::SERVICE_UNAVAILABLE
+    });
+    assert_eq!(refused["error"]["code"], "store_unavailable", "{refused:#}");
+    let message = refused["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("a flush to disk failed; restart after checking the disk: "), "{message}");
+    assert_eq!(refused["error"]["hint"], "check the disk, then restart the server");
+
+    drop(failing);
+    for (what, status) in [
+        ("publishing", anna.publish("the disk works again").0),
+        ("reading", anna.get("/v1/messages").0),
+        ("/readyz", anna.get("/readyz").0),
+    ] {
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{what}");
+    }
+    assert_eq!(anna.get("/healthz").0, StatusCode::OK, "it lives");
+
+    server.signal(Signal::KILL);
+    assert_eq!(server.ended(), None);
+    let server = home.serve(&[]);
+    anna.origin = server.origin();
+    // What was refused may have come to the disk all the same.
+    let stored = anna.stored();
+    assert_eq!(stored[..answered.len()], answered, "all that was answered is there");
+    assert_eq!(anna.publish("after").0, StatusCode::CREATED);
 }
 
 /// Connections take every descriptor: the log says what to do, who is connected goes on, and the next is served when some
