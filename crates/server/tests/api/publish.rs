@@ -65,6 +65,28 @@ async fn a_repeated_key_repeats_the_answer_and_another_request_conflicts() {
 }
 
 #[tokio::test]
+async fn a_message_that_replaces_another_takes_its_place() {
+    let office = Office::open().await;
+    let replace = async |token: &str, id: &str, title: &str| {
+        let body = json!({"topic": "ops", "title": title, "replaces": id});
+        office.post(token, "/v1/messages", body).await
+    };
+    let first = office.publish("disk full").await;
+    replace(&office.ann, &first, "mine now").await.refuses(403, "forbidden");
+    let made = replace(&office.sender, &first, "disk has room").await.is(201);
+    assert_eq!(made["superseded"], json!(first), "{made:#}");
+    let second = made["id"].as_str().unwrap().to_owned();
+    let message = office.get(&office.ann, &format!("/v1/messages/{second}")).await.is(200);
+    assert_eq!(message["supersedes"], json!(first), "{message:#}");
+    let receipt = office.get(&office.root, &format!("/v1/messages/{first}/receipt")).await.is(200);
+    assert_eq!(receipt["counts"]["missing"], 0, "nobody is waited for any more: {receipt:#}");
+    replace(&office.sender, &first, "the old one again").await.refuses(409, "conflict");
+    replace(&office.root, &second, "an admin may").await.is(201);
+    replace(&office.sender, "AAAAAAAAAAAA", "of nothing").await.refuses(404, "not_found");
+    office.close().await;
+}
+
+#[tokio::test]
 async fn nobody_to_tell_is_said() {
     let office = Office::open().await;
     let made =
