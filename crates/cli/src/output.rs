@@ -59,10 +59,16 @@ pub fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Progress: a line that is overwritten on a terminal, and nothing elsewhere.
+/// Progress: a line that is overwritten on a terminal, and its last state alone elsewhere.
 pub fn progress(text: &str, done: bool) {
-    let mut err = io::stderr().lock();
-    if err.is_terminal() {
+    let err = io::stderr().lock();
+    let terminal = err.is_terminal();
+    draw(err, terminal, text, done);
+}
+
+/// Nobody may be listening there, which is fine.
+fn draw(mut err: impl io::Write, terminal: bool, text: &str, done: bool) {
+    if terminal {
         let _ = write!(err, "\r\x1b[K{text}{}", if done { "\n" } else { "" });
         let _ = err.flush();
     } else if done {
@@ -133,6 +139,19 @@ mod tests {
             "a\u{fffd}]0;owned\u{fffd}b\nc\u{fffd}31m\u{fffd}"
         );
         assert_eq!(one_line("a\n b\tc"), "a b c");
+    }
+
+    #[test]
+    fn progress_is_one_line_on_a_terminal_and_its_end_elsewhere() {
+        let drawn = |terminal| {
+            let mut drawn = Vec::new();
+            for (text, done) in [("7 %", false), ("80 %", false), ("100 %", true)] {
+                draw(&mut drawn, terminal, text, done);
+            }
+            String::from_utf8(drawn).unwrap()
+        };
+        assert_eq!(drawn(true), "\r\x1b[K7 %\r\x1b[K80 %\r\x1b[K100 %\n");
+        assert_eq!(drawn(false), "100 %\n");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde_json::json;
+use tocsin_locale::Locale;
 
 use crate::{
     args::local::Backup,
@@ -37,8 +38,7 @@ pub(super) async fn run(context: &Context, args: Backup) -> Result<Exit, Failure
                 break;
             }
             () = tokio::time::sleep(DRAW) => {
-                let percent = (size(&file) * 100).checked_div(whole).unwrap_or(0).min(99);
-                progress(&context.say("backup_progress", &[("percent", &percent.to_string())]), false);
+                progress(&copied(&context.locale, size(&file), whole), false);
             }
         }
     }
@@ -52,6 +52,12 @@ pub(super) async fn run(context: &Context, args: Backup) -> Result<Exit, Failure
     let text = context.say("backup_done", &[("file", &path), ("kib", &bytes.div_ceil(1024).to_string())]);
     context.out.show(&json!({ "file": args.file, "bytes": bytes }), || text)?;
     Ok(Exit::Ok)
+}
+
+/// How far a copy is. Never 100 before it is whole: what is checked and flushed at the end takes time too.
+pub(super) fn copied(locale: &Locale, bytes: u64, whole: u64) -> String {
+    let percent = (bytes * 100).checked_div(whole).unwrap_or(0).min(99);
+    locale.t("cli.backup_progress", &[("percent", &percent.to_string())])
 }
 
 /// What would go wrong is said in the words of the command, before anything is written.
@@ -91,4 +97,28 @@ fn beside(file: &Path) -> PathBuf {
 
 fn size(file: &Path) -> u64 {
     std::fs::metadata(file).map_or(0, |meta| meta.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use tocsin_protocol::control::Language;
+
+    use super::*;
+
+    #[test]
+    fn a_copy_says_how_far_it_is_and_never_that_it_is_whole() {
+        for language in [Language::En, Language::ZhCn] {
+            let locale = Locale::new(language, "");
+            for (bytes, whole, percent) in [
+                (0, 0, " 0 "),
+                (0, 4096, " 0 "),
+                (1024, 4096, " 25 "),
+                (4096, 4096, " 99 "),
+                (9000, 4096, " 99 "),
+            ] {
+                let line = copied(&locale, bytes, whole);
+                assert!(line.contains(percent), "{line}");
+            }
+        }
+    }
 }

@@ -55,10 +55,7 @@ fn stage(context: &Context, args: &Restore) -> String {
     let size = |file: &std::path::Path| std::fs::metadata(file).map_or(0, |meta| meta.len());
     match size(&context.paths.data.join("tocsin.db.restoring")) {
         0 => context.say("restore_checks", &[]),
-        copied => {
-            let percent = (copied * 100).checked_div(size(&args.file)).unwrap_or(0).min(99);
-            context.say("backup_progress", &[("percent", &percent.to_string())])
-        }
+        bytes => super::backup::copied(&context.locale, bytes, size(&args.file)),
     }
 }
 
