@@ -74,9 +74,17 @@ fn story(language: &str, name: &str, acknowledge: &str, over: &str) -> Result<()
 
 /// Real clicks on the panel: the right button opens the menu, the left one the window.
 fn tray(app: &App, name: &str) -> Result<()> {
+    let menu = |open: bool| {
+        wait_for(&format!("the menu to be open: {open}"), PATIENCE, || {
+            (screen::is_menu_open(&app.home).ok()? == open).then_some(())
+        })
+    };
+    menu(false)?;
     screen::click_tray(&app.home, 3)?;
+    menu(true)?;
     app.window_picture(&format!("tray-menu-{name}"))?;
     screen::key(&app.home, "Escape")?;
+    menu(false)?;
     screen::click_tray(&app.home, 1)?;
     app.wait_window()?;
     app.window_picture(&format!("window-by-click-{name}"))

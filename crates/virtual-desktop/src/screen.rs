@@ -67,6 +67,23 @@ pub fn click(home: &Home, x: u16, y: u16, button: u8) -> Result<()> {
     run(xdotool.args(["mousemove", &x.to_string(), &y.to_string(), "click", &button.to_string()]))
 }
 
+/// Whether a menu of the panel is open: a window of that type that is on the screen.
+pub fn is_menu_open(home: &Home) -> Result<bool> {
+    let read = |command: &mut Command| -> Result<String> {
+        Ok(String::from_utf8_lossy(&command.stdout(Stdio::piped()).output()?.stdout).into_owned())
+    };
+    let mut search = home.command("xdotool", "xdotool")?;
+    let windows = read(search.args(["search", "--onlyvisible", "--class", "xfce4-panel"]))?;
+    for window in windows.lines() {
+        let mut xprop = home.command("xprop", "xprop")?;
+        let types = read(xprop.args(["-id", window, "_NET_WM_WINDOW_TYPE"]))?;
+        if types.contains("_MENU") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Presses a key, by its X name.
 pub fn key(home: &Home, name: &str) -> Result<()> {
     run(home.command("xdotool", "xdotool")?.args(["key", name]))
