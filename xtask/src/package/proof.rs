@@ -5,12 +5,12 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tocsin_virtual_desktop::{Home, Running, VirtualDesktop, wait_for};
 
 use super::{Compression, make};
@@ -43,6 +43,8 @@ pub fn prove(programs: &Programs) -> Result<()> {
     println!("  installed {version}");
     let before = start(&root, &home)?;
     println!("  started: process {}, build {}", before.process, before.build);
+    let window = window_by_resident(&root, &home)?;
+    println!("  asked as a click in the tray asks: the resident started the window, process {window}");
     root.dpkg(&[Path::new("--install"), &second])?;
     ensure!(hello(&home)?["pid"] == before.process, "the upgrade ended the running resident");
     println!("  upgraded while it runs");
@@ -136,6 +138,30 @@ fn start(root: &Root, home: &Home) -> Result<Started> {
         instance: me["server"]["instance"].clone(),
         data,
     })
+}
+
+/// Lets the resident start the window, which must find its program as it does when installed: it was started without
+/// variables that name it. The window is closed again.
+fn window_by_resident(root: &Root, home: &Home) -> Result<u32> {
+    let (resident, _) = Resident::find(home)?;
+    wait_for("the first window to go", PATIENCE, || window(home).is_none().then_some(()))?;
+    resident.ask("POST", "/native/window", Some(&json!({})))?;
+    let (id, process) = wait_for("the window that the resident started", PATIENCE, || window(home))?;
+    let program = fs::read_link(format!("/proc/{process}/exe"))?;
+    ensure!(program == root.program("tocsin-desktop"), "the window runs from {}", program.display());
+    step::output(home.command("wmctrl", "wmctrl")?.args(["-i", "-c", &id]))?;
+    wait_for("that window to close", PATIENCE, || window(home).is_none().then_some(()))?;
+    Ok(process)
+}
+
+/// The app's window and its process.
+fn window(home: &Home) -> Option<(String, u32)> {
+    let mut wmctrl = home.command("wmctrl", "wmctrl").ok()?;
+    let list = step::output(wmctrl.args(["-l", "-p", "-x"]).stdout(Stdio::piped())).ok()?;
+    // Window, desktop, process, class, computer, title.
+    let line = list.lines().find(|line| line.contains("tocsin-desktop"))?;
+    let mut words = line.split_whitespace();
+    Some((words.next()?.to_owned(), words.nth(1)?.parse().ok()?))
 }
 
 fn hello(home: &Home) -> Result<Value> {
