@@ -28,6 +28,7 @@
 mod bridge;
 mod confirm;
 mod events;
+mod failure;
 mod resident;
 mod window;
 
@@ -44,7 +45,7 @@ pub fn run() -> ExitCode {
         Ok(start) => start,
         Err(error) => {
             eprintln!("tocsin-desktop: {error}");
-            confirm::tell_failure(&error.to_string());
+            confirm::tell_failure(&error);
             return ExitCode::FAILURE;
         }
     };

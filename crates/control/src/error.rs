@@ -16,7 +16,7 @@ pub enum Error {
         /// The directory.
         path: PathBuf,
         /// What is wrong with it.
-        why: String,
+        why: Unsafe,
     },
     /// The kernel takes no longer socket path.
     #[error(
@@ -71,6 +71,28 @@ pub enum Error {
     /// This platform has no control socket yet.
     #[error("the control socket is not supported on this platform yet")]
     Unsupported,
+}
+
+/// Why a directory is not safe to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsafe {
+    /// Something else stands there; a link too, which could lead anywhere.
+    #[error("it is not a directory")]
+    NotADirectory,
+    /// They could replace the socket.
+    #[error("it belongs to user {owner} and not to {own}")]
+    OtherOwner {
+        /// Whose it is.
+        owner: u32,
+        /// Who this is.
+        own: u32,
+    },
+    /// They could connect.
+    #[error("others may enter it (mode {mode:o})")]
+    Open {
+        /// Its mode.
+        mode: u32,
+    },
 }
 
 impl Error {

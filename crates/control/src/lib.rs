@@ -20,7 +20,7 @@ mod target;
 
 pub use build::{VERSION, build_of, own_build};
 pub use client::{Client, Request, Response};
-pub use error::Error;
+pub use error::{Error, Unsafe};
 pub use events::Events;
 pub use launch::{DETACHED_ENV, ensure_resident, spawn_resident};
 pub use paths::{DATA_DIR_ENV, Paths};

@@ -11,6 +11,8 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
+#[cfg(unix)]
+use crate::Unsafe;
 use crate::{Error, Result, build::hex};
 
 /// Puts everything under one directory, like `--data-dir`.
@@ -148,16 +150,16 @@ pub(crate) fn check_private(dir: &Path) -> Result<()> {
     // Not followed: a link of somebody else's would lead into a directory that passes.
     let meta =
         std::fs::symlink_metadata(dir).map_err(Error::io(format!("cannot look at {}", dir.display())))?;
-    let refuse = |why: String| Err(Error::UnsafeDirectory { path: dir.into(), why });
+    let refuse = |why| Err(Error::UnsafeDirectory { path: dir.into(), why });
     let own = rustix::process::geteuid().as_raw();
     if !meta.is_dir() {
-        return refuse("it is not a directory".into());
+        return refuse(Unsafe::NotADirectory);
     }
     if meta.uid() != own {
-        return refuse(format!("it belongs to user {} and not to {own}", meta.uid()));
+        return refuse(Unsafe::OtherOwner { owner: meta.uid(), own });
     }
     if meta.mode() & 0o077 != 0 {
-        return refuse(format!("others may enter it (mode {:o})", meta.mode() & 0o777));
+        return refuse(Unsafe::Open { mode: meta.mode() & 0o777 });
     }
     Ok(())
 }

@@ -200,7 +200,10 @@ async fn follow_tray(
             Some(command) = commands.recv() => obey(&control, command).await,
             Some(presence) = presence.recv() => match presence {
                 Presence::Shown => control.desk.clear(ProblemCode::TrayMissing),
-                Presence::Missing(why) => control.desk.raise(ProblemCode::TrayMissing, why),
+                Presence::Missing(why) => {
+                    let sentence = why.sentence(&control.desk.locale());
+                    control.desk.raise(ProblemCode::TrayMissing, sentence);
+                }
             },
             else => return,
         }
@@ -271,7 +274,10 @@ async fn follow_outcomes(control: Control, mut outcomes: mpsc::Receiver<Outcome>
                 }
             }),
             Outcome::Daemon(Ok(())) => control.desk.clear(ProblemCode::NotificationsMissing),
-            Outcome::Daemon(Err(why)) => control.desk.raise(ProblemCode::NotificationsMissing, why),
+            Outcome::Daemon(Err(why)) => {
+                let sentence = why.sentence(&control.desk.locale());
+                control.desk.raise(ProblemCode::NotificationsMissing, sentence);
+            }
         }
     }
 }

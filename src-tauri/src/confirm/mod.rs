@@ -7,6 +7,7 @@ mod other;
 
 use serde_json::Value;
 use tauri::AppHandle;
+use tocsin_control::Error;
 use tocsin_locale::Locale;
 use tocsin_protocol::control::Language;
 
@@ -14,6 +15,7 @@ use tocsin_protocol::control::Language;
 use self::linux as native;
 #[cfg(not(target_os = "linux"))]
 use self::other as native;
+use crate::failure;
 
 /// Longest name that a dialog shows: a longer one could push the question out of sight.
 const NAME_CHARACTERS: usize = 80;
@@ -59,9 +61,10 @@ fn question(locale: &Locale, path: &str, body: Option<&str>) -> String {
 }
 
 /// Says why there is no window, before there is any.
-pub fn tell_failure(reason: &str) {
+pub fn tell_failure(error: &Error) {
     let locale = Locale::new(Language::System, &tocsin_locale::system_language());
-    native::tell(&locale.t("dialog.title", &[]), &locale.t("dialog.noResident", &[("reason", reason)]));
+    let reason = failure::sentence(error, &locale);
+    native::tell(&locale.t("dialog.title", &[]), &locale.t("dialog.noResident", &[("reason", &reason)]));
 }
 
 #[cfg(test)]

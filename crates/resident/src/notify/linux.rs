@@ -20,7 +20,7 @@ use tokio::{
 };
 use zbus::{proxy::CacheProperties, zvariant::Value};
 
-use super::{Notifier, Popup, ShowError, Signal, Urgency, popup::escape};
+use super::{Absence, Notifier, Popup, ShowError, Signal, Urgency, popup::escape};
 
 /// How long the daemon may take to answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
@@ -87,7 +87,7 @@ impl Daemon {
     }
 
     fn proxy(&self) -> Result<NotificationsProxy<'static>, ShowError> {
-        self.proxy.borrow().clone().ok_or_else(|| ShowError::NoDaemon("no session bus".into()))
+        self.proxy.borrow().clone().ok_or_else(|| ShowError::NoDaemon(Absence::NoBus))
     }
 
     /// Asked once for each daemon.
@@ -162,7 +162,7 @@ async fn answer<T>(call: impl Future<Output = zbus::Result<T>>) -> Result<T, Sho
     match timeout(ANSWER_WAIT, call).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(explain(error)),
-        Err(_) => Err(ShowError::NoDaemon(format!("no answer within {} s", ANSWER_WAIT.as_secs()))),
+        Err(_) => Err(ShowError::NoDaemon(Absence::Silent(ANSWER_WAIT.as_secs()))),
     }
 }
 
@@ -176,7 +176,7 @@ fn explain(error: zbus::Error) -> ShowError {
         | zbus::fdo::Error::SpawnChildExited(_)
         | zbus::fdo::Error::SpawnFailed(_)
         | zbus::fdo::Error::TimedOut(_)
-        | zbus::fdo::Error::ZBus(zbus::Error::InputOutput(_)) => ShowError::NoDaemon(text),
+        | zbus::fdo::Error::ZBus(zbus::Error::InputOutput(_)) => ShowError::NoDaemon(Absence::System(text)),
         _ => ShowError::Refused(text),
     }
 }
@@ -191,8 +191,7 @@ async fn keep_connected(
     while !signals.is_closed() {
         let followed = follow(&to_proxy, &abilities, &signals, &mut retry).await;
         to_proxy.send_replace(None);
-        let why =
-            followed.err().map_or_else(|| "the session bus went away".into(), |error| error.to_string());
+        let why = followed.err().map_or(Absence::NoBus, |error| Absence::System(error.to_string()));
         if signals.send(Signal::Down(why)).await.is_err() {
             return;
         }
@@ -220,7 +219,7 @@ async fn follow(
     *retry = RETRY_FIRST;
     to_proxy.send_replace(Some(proxy));
     let there = is_there(&bus).await?;
-    let _ = signals.send(if there { Signal::Up } else { Signal::Down("none is running".into()) }).await;
+    let _ = signals.send(if there { Signal::Up } else { Signal::Down(Absence::NotRunning) }).await;
     // The token comes just before the action it belongs to.
     let mut token: Option<(u32, String)> = None;
     loop {
@@ -230,7 +229,7 @@ async fn follow(
             change = owners.next() => {
                 let Some(change) = change else { return Ok(()) };
                 *abilities.write().unwrap_or_else(PoisonError::into_inner) = None;
-                if change.args()?.new_owner.is_some() { Signal::Up } else { Signal::Down("it ended".into()) }
+                if change.args()?.new_owner.is_some() { Signal::Up } else { Signal::Down(Absence::Ended) }
             }
             given = tokens.next() => {
                 let Some(given) = given else { return Ok(()) };

@@ -3,6 +3,7 @@
 //!
 //! What became of showing is recorded for every message, and nothing is called shown before the daemon took it.
 
+mod absence;
 #[cfg(target_os = "linux")]
 mod linux;
 pub mod policy;
@@ -15,6 +16,7 @@ mod unsupported;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
+pub use absence::Absence;
 #[cfg(test)]
 use popup::KEY_OPEN;
 pub use popup::{KEY_ACKNOWLEDGE, KEY_MUTE, KEY_URL, Popup, Urgency, escape};
@@ -35,7 +37,7 @@ pub trait Notifier: Send + Sync {
 pub enum ShowError {
     /// No daemon runs, or it does not answer: it may come.
     #[error("no notification daemon: {0}")]
-    NoDaemon(String),
+    NoDaemon(Absence),
     /// The daemon refused this one.
     #[error("the notification daemon refused: {0}")]
     Refused(String),
@@ -63,7 +65,7 @@ pub enum Signal {
     /// A daemon runs; popups of an earlier one are gone.
     Up,
     /// No daemon runs.
-    Down(String),
+    Down(Absence),
 }
 
 /// The platform's notifier; what it reports comes through `signals`.

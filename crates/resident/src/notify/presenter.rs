@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    KEY_ACKNOWLEDGE, KEY_MUTE, KEY_URL, Notifier, Popup, ShowError, Signal,
+    Absence, KEY_ACKNOWLEDGE, KEY_MUTE, KEY_URL, Notifier, Popup, ShowError, Signal,
     policy::{Arrival, Circumstances, Decision, Policy},
     screen::{Content, Screen},
 };
@@ -90,7 +90,7 @@ pub enum Outcome {
     /// The person wants no more popups of a topic.
     Mute(String),
     /// A daemon runs, or why none does.
-    Daemon(Result<(), String>),
+    Daemon(Result<(), Absence>),
 }
 
 /// What the person's settings say now.
@@ -291,7 +291,7 @@ impl Presenter {
         if let Some(since) = self.down_since
             && since.elapsed() < TRY_AGAIN
         {
-            return Err(ShowError::NoDaemon("none is running".into()));
+            return Err(ShowError::NoDaemon(Absence::NotRunning));
         }
         match self.notifier.show(popup, replaces).await {
             Ok(id) => {

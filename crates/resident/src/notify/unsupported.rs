@@ -4,15 +4,13 @@
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use super::{Notifier, Popup, ShowError, Signal};
-
-const WHY: &str = "notifications are not supported on this platform yet";
+use super::{Absence, Notifier, Popup, ShowError, Signal};
 
 pub(super) struct Nothing;
 
 impl Nothing {
     pub fn start(signals: mpsc::Sender<Signal>) -> Self {
-        let _ = signals.try_send(Signal::Down(WHY.into()));
+        let _ = signals.try_send(Signal::Down(Absence::Unsupported));
         Self
     }
 }
@@ -20,7 +18,7 @@ impl Nothing {
 #[async_trait]
 impl Notifier for Nothing {
     async fn show(&self, _popup: &Popup, _replaces: Option<u32>) -> Result<u32, ShowError> {
-        Err(ShowError::Refused(WHY.into()))
+        Err(ShowError::Refused(Absence::Unsupported.to_string()))
     }
 
     async fn close(&self, _id: u32) {}

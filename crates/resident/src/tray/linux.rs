@@ -20,7 +20,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Command, PauseFor, Presence, View};
+use super::{Absence, Command, PauseFor, Presence, View};
 
 /// How long a panel may take before the tray counts as missing. A busy panel at login answers within a second or two.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ pub(super) async fn run(
         let started = if let Ok(started) = in_time {
             started
         } else {
-            let _ = presence.try_send(Presence::Missing("the tray's host does not answer".into()));
+            let _ = presence.try_send(Presence::Missing(Absence::Silent));
             starting.await
         };
         match started {
@@ -68,7 +68,7 @@ pub(super) async fn run(
             }
             Err(error) => {
                 tracing::warn!(%error, "the tray could not be shown");
-                let _ = presence.try_send(Presence::Missing(error.to_string()));
+                let _ = presence.try_send(Presence::Missing(Absence::System(error.to_string())));
                 if matches!(error, ksni::Error::Watcher(_)) && another_watcher().await.is_ok() {
                     continue;
                 }
@@ -96,7 +96,7 @@ async fn follow(
             Ok(None) => return,
             // The state is held by a registration that hangs: the next view overtakes this one.
             Err(_) => {
-                let _ = presence.try_send(Presence::Missing("the tray's host does not answer".into()));
+                let _ = presence.try_send(Presence::Missing(Absence::Silent));
                 view.mark_changed();
             }
         }
@@ -245,8 +245,8 @@ impl ksni::Tray for Item {
         tracing::info!(?reason, "no tray host; waiting for one");
         self.missing.store(true, Ordering::Release);
         let _ = self.presence.try_send(Presence::Missing(match reason {
-            ksni::OfflineReason::Error(error) => error.to_string(),
-            _ => "the tray's host went away".into(),
+            ksni::OfflineReason::Error(error) => Absence::System(error.to_string()),
+            _ => Absence::Gone,
         }));
         true
     }

@@ -11,6 +11,7 @@ mod linux;
 mod unsupported;
 mod view;
 
+use tocsin_locale::Locale;
 use tocsin_protocol::MessageId;
 use tokio::sync::{mpsc, watch};
 
@@ -58,8 +59,33 @@ pub enum PauseFor {
 pub enum Presence {
     /// A panel took it.
     Shown,
-    /// There is no panel, or it does not answer; what the system said.
-    Missing(String),
+    /// It cannot.
+    Missing(Absence),
+}
+
+/// Why the icon cannot be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// A panel has the name and does not answer.
+    Silent,
+    /// The panel went away.
+    Gone,
+    /// This platform has no tray yet.
+    Unsupported,
+    /// What the system said, in its own words.
+    System(String),
+}
+
+impl Absence {
+    /// What a person reads.
+    pub fn sentence(&self, locale: &Locale) -> String {
+        match self {
+            Self::Silent => locale.t("problem.tray_missing.silent", &[]),
+            Self::Gone => locale.t("problem.tray_missing.gone", &[]),
+            Self::Unsupported => locale.t("problem.tray_missing.unsupported", &[]),
+            Self::System(said) => said.clone(),
+        }
+    }
 }
 
 /// Shows the tray until `view`'s sender is dropped. Returns at once; `presence` hears whether a panel took it.
@@ -68,4 +94,20 @@ pub fn start(view: watch::Receiver<View>, commands: mpsc::Sender<Command>, prese
     tokio::spawn(linux::run(view, commands, presence));
     #[cfg(not(target_os = "linux"))]
     tokio::spawn(unsupported::run(view, commands, presence));
+}
+
+#[cfg(test)]
+mod tests {
+    use tocsin_protocol::control::Language;
+
+    use super::*;
+
+    #[test]
+    fn each_absence_has_its_sentence_in_both_languages() {
+        for absence in [Absence::Silent, Absence::Gone, Absence::Unsupported] {
+            let [english, chinese] =
+                [Language::En, Language::ZhCn].map(|language| absence.sentence(&Locale::new(language, "")));
+            assert!(!english.contains("tray_missing") && english != chinese, "{english} / {chinese}");
+        }
+    }
 }

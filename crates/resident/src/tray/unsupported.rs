@@ -3,13 +3,13 @@
 
 use tokio::sync::{mpsc, watch};
 
-use super::{Command, Presence, View};
+use super::{Absence, Command, Presence, View};
 
 pub(super) async fn run(
     mut view: watch::Receiver<View>,
     _commands: mpsc::Sender<Command>,
     presence: mpsc::Sender<Presence>,
 ) {
-    let _ = presence.send(Presence::Missing("the tray is not supported on this platform yet".into())).await;
+    let _ = presence.send(Presence::Missing(Absence::Unsupported)).await;
     while view.changed().await.is_ok() {}
 }
