@@ -1,14 +1,13 @@
-//! `cargo xtask icons`: rasterises `icons/tocsin.svg` and `icons/tray/*.svg`.
+//! `cargo xtask icons`: rasterises `icons/tocsin.svg`.
 //!
-//! The results are committed, so that building needs neither librsvg's tools nor `ImageMagick`. `.ico` and `.icns` are
-//! containers of PNGs and written here. The tray's pixels are also kept raw, in the byte order that a
-//! `StatusNotifierItem` wants (ARGB, network order): the resident embeds them without a PNG decoder.
+//! The results are committed, so that building needs no tools of librsvg. `.ico` and `.icns` are containers of PNGs and
+//! written here. The tray's icon is no file: the resident draws it, with the count on it.
 
 use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context as _, Result};
 
-use crate::{repo, step};
+use crate::repo;
 
 /// Sizes of the application icon: file name and pixels.
 const APPLICATION: &[(&str, u32)] = &[
@@ -20,8 +19,6 @@ const APPLICATION: &[(&str, u32)] = &[
     ("128x128@2x.png", 256),
     ("icon.png", 512),
 ];
-/// What panels draw: 22 in most, 32 and 48 on high-density screens.
-const TRAY: &[u32] = &[22, 32, 48];
 /// Type codes of `.icns` entries that hold a PNG, with their pixels.
 const ICNS: &[(&[u8; 4], u32)] =
     &[(b"icp4", 16), (b"icp5", 32), (b"icp6", 64), (b"ic07", 128), (b"ic08", 256), (b"ic09", 512)];
@@ -40,18 +37,6 @@ pub fn icons() -> Result<()> {
     fs::write(directory.join("icon.ico"), ico(ICO, &entries(ICO)?))?;
     let sizes: Vec<u32> = ICNS.iter().map(|(_, pixels)| *pixels).collect();
     fs::write(directory.join("icon.icns"), icns(&entries(&sizes)?))?;
-    for entry in fs::read_dir(directory.join("tray"))? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "svg") {
-            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            for pixels in TRAY {
-                let image = png(&path, *pixels)?;
-                let file = path.with_file_name(format!("{name}-{pixels}.png"));
-                fs::write(&file, image)?;
-                fs::write(file.with_extension("argb"), argb(&file)?)?;
-            }
-        }
-    }
     println!("icons/ is up to date");
     Ok(())
 }
@@ -70,19 +55,6 @@ fn png(source: &Path, pixels: u32) -> Result<Vec<u8>> {
         String::from_utf8_lossy(&output.stderr)
     );
     Ok(output.stdout)
-}
-
-/// The pixels of a PNG as bytes A, R, G, B.
-fn argb(png: &Path) -> Result<Vec<u8>> {
-    anyhow::ensure!(step::on_path("convert"), "cannot find convert: apt-get install imagemagick");
-    let output = Command::new("convert").arg(png).args(["-depth", "8", "rgba:-"]).output()?;
-    anyhow::ensure!(
-        output.status.success(),
-        "{}: {}",
-        png.display(),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(output.stdout.chunks_exact(4).flat_map(|pixel| [pixel[3], pixel[0], pixel[1], pixel[2]]).collect())
 }
 
 fn ico(sizes: &[u32], images: &[Vec<u8>]) -> Vec<u8> {

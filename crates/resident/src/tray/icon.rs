@@ -1,4 +1,4 @@
-//! The tray icon as pixels: the bell of `icons/tray/*.svg`, drawn here so that a count can be put on it.
+//! The tray icon as pixels: a bell, drawn here so that state and count can be put on it.
 //!
 //! A panel asks for ARGB32 in network byte order. Three sizes cover panels of 22 px up to 48 px; together 15 KB, made
 //! when the state changes and kept by the tray alone.
