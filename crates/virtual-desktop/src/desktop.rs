@@ -31,7 +31,7 @@ impl Part {
     /// What a whole desktop has.
     const ALL: [Self; 4] = [Self::Windows, Self::Keyring, Self::Notifications, Self::Panel];
 
-    /// The bus name that says it is there.
+    /// The bus name that says it is there; a window manager has none.
     fn name(self) -> Option<&'static str> {
         match self {
             Self::Windows => None,
@@ -129,10 +129,12 @@ impl VirtualDesktop {
 }
 
 fn display(home: &mut Home) -> Result<Running> {
+    // Without `-noreset` the server starts anew when its last client goes, and whoever connects meanwhile is refused: a
+    // look at the screen before the first part is connected would take the display from under it.
     let mut display = Running::start(
         "Xvfb",
         home.command("Xvfb", "xvfb")?
-            .args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"])
+            .args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-noreset"])
             .stdout(Stdio::piped()),
     )?;
     home.set("DISPLAY", format!(":{}", display.first_line()?));
@@ -171,10 +173,22 @@ fn session_bus(home: &mut Home) -> Result<Running> {
 
 /// Parts take their names some time after they were started.
 fn wait_until_there(home: &Home, part: Part) -> Result<()> {
-    let Some(name) = part.name() else { return Ok(()) };
-    wait_for(&format!("{part:?} ({name})"), Duration::from_secs(20), || {
-        bus::is_owned(home, name).then_some(())
-    })
+    const PATIENCE: Duration = Duration::from_secs(20);
+    match part.name() {
+        Some(name) => {
+            wait_for(&format!("{part:?} ({name})"), PATIENCE, || bus::is_owned(home, name).then_some(()))
+        }
+        // A window that opens before there is a manager never gets the keyboard.
+        None => wait_for("the window manager", PATIENCE, || manages(home).then_some(())),
+    }
+}
+
+/// Whether a window manager runs: it says so at the root window.
+fn manages(home: &Home) -> bool {
+    let said = home.command("xprop", "xprop").and_then(|mut xprop| {
+        Ok(xprop.args(["-root", "_NET_SUPPORTING_WM_CHECK"]).stdout(Stdio::piped()).output()?.stdout)
+    });
+    said.is_ok_and(|said| String::from_utf8_lossy(&said).contains("window id"))
 }
 
 /// An empty, unlocked keyring.
