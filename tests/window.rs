@@ -103,8 +103,8 @@ async fn element(window: &Window, css: &str) -> Result<Element> {
     found.with_context(|| format!("there is no {css}"))
 }
 
-/// The page of settings: how the connection is, hosting, joining another server, and the test notification, which is asked
-/// for.
+/// The page of settings: how the connection is, hosting, joining another server, and the test notification, which is
+/// asked for.
 async fn settings(window: &Window) -> Result<()> {
     const SERVER: &str = "section[aria-labelledby='server-title']";
     element(window, &format!("{SERVER} [role='status'][data-state='online']")).await?;

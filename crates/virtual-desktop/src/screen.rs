@@ -67,13 +67,14 @@ pub fn click(home: &Home, x: u16, y: u16, button: u8) -> Result<()> {
     run(xdotool.args(["mousemove", &x.to_string(), &y.to_string(), "click", &button.to_string()]))
 }
 
-/// Whether a menu of the panel is open: a window of that type that is on the screen.
+/// Whether a menu of the tray is open: a window of that type is on the screen, of the process that the panel runs the
+/// tray in.
 pub fn is_menu_open(home: &Home) -> Result<bool> {
     let read = |command: &mut Command| -> Result<String> {
         Ok(String::from_utf8_lossy(&command.stdout(Stdio::piped()).output()?.stdout).into_owned())
     };
     let mut search = home.command("xdotool", "xdotool")?;
-    let windows = read(search.args(["search", "--onlyvisible", "--class", "xfce4-panel"]))?;
+    let windows = read(search.args(["search", "--onlyvisible", "--class", "wrapper-2.0"]))?;
     for window in windows.lines() {
         let mut xprop = home.command("xprop", "xprop")?;
         let types = read(xprop.args(["-id", window, "_NET_WM_WINDOW_TYPE"]))?;
