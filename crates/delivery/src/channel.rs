@@ -74,8 +74,10 @@ pub enum Outcome {
     },
     /// The platform refused it.
     Refused(Refusal),
-    /// It was handed over, and no answer came that could be understood.
+    /// It was handed over, and no answer came.
     Unknown(String),
+    /// It was handed over, and what came back is no answer of the platform.
+    Unreadable(String),
     /// Not a byte of it left: no connection.
     NotSent(String),
 }
@@ -93,6 +95,8 @@ pub struct Refusal {
     pub retry_after_ms: Option<Millis>,
     /// The address is none any more.
     pub broken: bool,
+    /// This code is known to come for no reason: worth one more try.
+    pub once_more: bool,
 }
 
 /// What to do about a refusal.

@@ -7,13 +7,18 @@
 //! | busy with a time | waits for it, as often as it is said | pauses until then |
 //! | busy | three tries with full jitter, then failed | fault |
 //! | permanent, bug | failed | good |
-//! | config | failed | trips |
+//! | config | failed | trips; pauses if the platform says for how long, and that is long |
+//! | config that is known to err | once more in a minute, then failed | fault, then trips |
 //! | duplicate | after a try that may have arrived: accepted; else once more in a minute | good |
 //! | no answer | again while the platform recognises it, else unknown | fault |
+//! | an answer that can not be read | the same, once | fault |
 //! | not sent | again until it is given up | fault |
 
 use tocsin_protocol::{Millis, delivery::AttemptResult};
-use tocsin_store::outbox::{Again, History, Next, codes, health::Omen};
+use tocsin_store::outbox::{
+    Again, History, Next, codes,
+    health::{Omen, TRIP_OPEN},
+};
 
 use crate::{Class, Outcome, Refusal};
 
@@ -81,16 +86,10 @@ pub fn judge(outcome: Outcome, case: &Case<'_>) -> Verdict {
             }
         }
         Outcome::Refused(refusal) => refused(&refusal, case),
-        Outcome::Unknown(reason) => {
-            let since = case.history.unsure_at.unwrap_or(case.started_at);
-            let at = case.now.saturating_add(pause(case.history.attempts, case.roll));
-            let safe = !case.history.resent && at < since.saturating_add(case.repeat_safe_ms);
-            let next = if safe { Next::Retry { at, why: Again::Unsure } } else { Next::Unknown };
-            Verdict {
-                code: Some(codes::UNKNOWN.into()),
-                reason: Some(reason),
-                ..plain(AttemptResult::Unknown, next, Omen::Fault)
-            }
+        Outcome::Unknown(reason) => unsure(case, codes::UNKNOWN, reason, true),
+        // A second one is a fault of theirs or ours that repeating does not mend.
+        Outcome::Unreadable(reason) => {
+            unsure(case, codes::UNREADABLE, reason, case.history.unsure_at.is_none())
         }
         Outcome::NotSent(reason) => {
             let at = case.now.saturating_add(pause(case.history.attempts, case.roll));
@@ -104,6 +103,20 @@ pub fn judge(outcome: Outcome, case: &Case<'_>) -> Verdict {
     }
 }
 
+/// It may have arrived. Another try only where the platform recognises a repetition, and where one is worth it.
+fn unsure(case: &Case<'_>, code: &str, reason: String, worth_another: bool) -> Verdict {
+    let since = case.history.unsure_at.unwrap_or(case.started_at);
+    let at = case.now.saturating_add(pause(case.history.attempts, case.roll));
+    let safe = !case.history.resent && at < since.saturating_add(case.repeat_safe_ms);
+    let again = safe && worth_another;
+    let next = if again { Next::Retry { at, why: Again::Unsure } } else { Next::Unknown };
+    Verdict {
+        code: Some(code.into()),
+        reason: Some(reason),
+        ..plain(AttemptResult::Unknown, next, Omen::Fault)
+    }
+}
+
 fn refused(refusal: &Refusal, case: &Case<'_>) -> Verdict {
     let (next, omen) = match refusal.class {
         Class::Busy => match refusal.retry_after_ms {
@@ -114,7 +127,16 @@ fn refused(refusal: &Refusal, case: &Case<'_>) -> Verdict {
             None => (busy(case), Omen::Fault),
         },
         Class::Token => (busy(case), Omen::Trip),
-        Class::Config => (Next::Failed, Omen::Trip),
+        Class::Config if refusal.once_more && case.history.duplicates == 0 => {
+            let at = case.now.saturating_add(refusal.retry_after_ms.unwrap_or(DUPLICATE_PAUSE));
+            (Next::Retry { at, why: Again::Duplicate }, Omen::Fault)
+        }
+        Class::Config => match refusal.retry_after_ms {
+            // The platform says for how long, and it is longer than the breaker's longest: a probe before would only
+            // fail one more message.
+            Some(wait) if wait >= TRIP_OPEN.1 => (Next::Failed, Omen::Pause(case.now.saturating_add(wait))),
+            _ => (Next::Failed, Omen::Trip),
+        },
         Class::Duplicate if case.history.unsure_at.is_some() => (Next::Accepted, Omen::Good),
         Class::Duplicate if case.history.duplicates == 0 => {
             let at = case.now.saturating_add(DUPLICATE_PAUSE);
@@ -166,7 +188,14 @@ mod tests {
     }
 
     fn refusal(class: Class) -> Refusal {
-        Refusal { class, code: "7".into(), message: "m".into(), retry_after_ms: None, broken: false }
+        Refusal {
+            class,
+            code: "7".into(),
+            message: "m".into(),
+            retry_after_ms: None,
+            broken: false,
+            once_more: false,
+        }
     }
 
     fn of(class: Class, history: History) -> (Next, Omen) {
@@ -224,6 +253,42 @@ mod tests {
         let resent = History { resent: true, ..History::default() };
         assert_eq!(next(&Case { history: resent, ..safe }), Next::Unknown);
         assert_eq!(next(&case(History::default())), Next::Unknown);
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_tried_once_more_and_only_where_that_is_safe() {
+        let safe = Case { repeat_safe_ms: 60_000, ..case(History::default()) };
+        let of = |case: &Case<'_>| judge(Outcome::Unreadable("<html>".into()), case);
+        assert!(matches!(of(&safe).next, Next::Retry { why: Again::Unsure, .. }));
+        let second =
+            of(&Case { history: History { unsure_at: Some(NOW - 9), ..History::default() }, ..safe });
+        assert_eq!((second.next, second.code.as_deref()), (Next::Unknown, Some("unreadable")));
+        assert_eq!(second.reason.as_deref(), Some("<html>"));
+        assert_eq!(of(&case(History::default())).next, Next::Unknown);
+    }
+
+    #[test]
+    fn a_code_that_is_known_to_err_gets_one_more_try() {
+        let doubted = Refusal { once_more: true, retry_after_ms: Some(60_000), ..refusal(Class::Config) };
+        let of = |history| {
+            let verdict = judge(Outcome::Refused(doubted.clone()), &case(history));
+            (verdict.next, verdict.omen)
+        };
+        let again = Next::Retry { at: NOW + 60_000, why: Again::Duplicate };
+        assert_eq!(of(History::default()), (again, Omen::Fault));
+        assert_eq!(of(History { duplicates: 1, ..History::default() }), (Next::Failed, Omen::Trip));
+    }
+
+    #[test]
+    fn a_pause_that_is_known_to_last_is_not_probed() {
+        let of = |wait| {
+            let refused = Refusal { retry_after_ms: Some(wait), ..refusal(Class::Config) };
+            let verdict = judge(Outcome::Refused(refused), &case(History::default()));
+            (verdict.next, verdict.omen)
+        };
+        assert_eq!(of(86_400_000), (Next::Failed, Omen::Pause(NOW + 86_400_000)));
+        assert_eq!(of(3_600_000), (Next::Failed, Omen::Pause(NOW + 3_600_000)));
+        assert_eq!(of(10_000), (Next::Failed, Omen::Trip), "the breaker waits for longer than that");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use tocsin_protocol::{
     channel::{Failing, FailingClass},
     delivery::ChannelKind,
 };
+use tocsin_store::outbox::codes;
 use tocsin_wechat::{
     Cause, FailedRecipient, Failure, NotSent, RecipientFault, RecipientKind, Refused,
     errcode::{self, Binding, Call, Class as Errclass, Pause, Platform, Remedy},
@@ -29,6 +30,7 @@ pub(super) fn outcome(outcome: tocsin_wechat::Outcome, now: Millis, in_a_row: u3
                 .collect(),
         },
         O::Refused(refused) => Outcome::Refused(refusal(refused, now, in_a_row)),
+        O::Unknown(unknown) if unknown.tries_left().is_some() => Outcome::Unreadable(unknown.detail),
         O::Unknown(unknown) => Outcome::Unknown(unknown.detail),
         // What waiting does not mend must not be tried for a day: the channel is parked, and somebody is told.
         O::NotSent(not_sent) => match not_sent.class {
@@ -51,6 +53,7 @@ fn left_out(who: &FailedRecipient) -> (String, Refusal) {
         message: message.into(),
         retry_after_ms: None,
         broken: who.binding() == Binding::Broken,
+        once_more: false,
     };
     (who.id.clone(), refusal)
 }
@@ -75,6 +78,7 @@ fn refusal(refused: Refused, now: Millis, in_a_row: u32) -> Refusal {
         code: refused.errcode.to_string(),
         retry_after_ms: refused.pause.and_then(|pause: Pause| pause.lasts(now, in_a_row)),
         broken: refused.binding == Binding::Broken,
+        once_more: refused.one_more_try,
         message: refused.errmsg,
     }
 }
@@ -86,11 +90,19 @@ fn local(not_sent: NotSent, class: Class) -> Refusal {
         message: not_sent.detail,
         retry_after_ms: None,
         broken: false,
+        once_more: false,
     }
 }
 
 pub(super) fn unfit(unfit: Unfit) -> Refusal {
-    Refusal { class: Class::Bug, code: UNFIT.into(), message: unfit.0, retry_after_ms: None, broken: false }
+    Refusal {
+        class: Class::Bug,
+        code: UNFIT.into(),
+        message: unfit.0,
+        retry_after_ms: None,
+        broken: false,
+        once_more: false,
+    }
 }
 
 /// The code of what never was answered. None looks like a number.
@@ -165,6 +177,9 @@ pub fn of_outcome(kind: ChannelKind, outcome: &Outcome, address: &str) -> Option
         Outcome::Refused(refusal) => Some(about(kind, &refusal.code, &refusal.message)),
         Outcome::Unknown(words) => {
             Some(said(FailingClass::Unknown, "unknown".into(), words, &Remedy::CheckNetwork))
+        }
+        Outcome::Unreadable(words) => {
+            Some(said(FailingClass::Unknown, codes::UNREADABLE.into(), words, &Remedy::CheckBaseUrl))
         }
         Outcome::NotSent(words) => {
             Some(said(FailingClass::NotSent, "unreachable".into(), words, &Remedy::CheckNetwork))

@@ -50,7 +50,14 @@ pub enum Fate {
 
 /// A refusal of a class.
 pub fn refusal(class: Class) -> Refusal {
-    Refusal { class, code: format!("{class:?}"), message: "no".into(), retry_after_ms: None, broken: false }
+    Refusal {
+        class,
+        code: format!("{class:?}"),
+        message: "no".into(),
+        retry_after_ms: None,
+        broken: false,
+        once_more: false,
+    }
 }
 
 /// Something on a phone.

@@ -224,7 +224,7 @@ pub struct History {
     pub attempts: u32,
     /// Of those refused with a plea for patience.
     pub busy: u32,
-    /// Of those refused as a repetition.
+    /// Of those refused as a repetition, or with another code that is worth one more try.
     pub duplicates: u32,
     /// When the first try of this round began that may have arrived.
     pub unsure_at: Option<Millis>,
@@ -320,7 +320,7 @@ pub enum Again {
     Busy,
     /// The platform asked to be left alone: costs no retry.
     Paused,
-    /// The platform took it for a repetition.
+    /// The platform took it for a repetition, or gave another code that is worth one more try.
     Duplicate,
     /// It may have arrived.
     Unsure,
@@ -503,6 +503,8 @@ pub(crate) fn cut(mut words: String) -> String {
 pub mod codes {
     /// No answer came.
     pub const UNKNOWN: &str = "unknown";
+    /// An answer came that is none of the platform's.
+    pub const UNREADABLE: &str = "unreadable";
     /// The program ended meanwhile.
     pub const LOST: &str = "lost";
     /// It waited or was tried for too long.

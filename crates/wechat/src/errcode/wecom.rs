@@ -38,7 +38,7 @@ pub(super) const TABLE: &[Row] = &[
     row(42015, Bug, R::Report, "the card's task_id is of another app"),
     row(42016, Bug, R::Report, "no card has this task_id"),
     row(42052, Permanent, R::None, "too late to recall the message: 24 hours"),
-    row(43004, Bug, R::Report, "the member is not bound to WeChat: needed for OpenIDs only"),
+    row(43004, Permanent, R::Report, "the member is not bound to WeChat: needed for OpenIDs only"),
     row(43012, Config, R::SetCallback, "the app needs a callback address for cards with buttons"),
     row(44004, Bug, R::Report, "empty text"),
     row(45002, Bug, R::Report, "the content is too long"),
