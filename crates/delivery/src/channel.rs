@@ -95,6 +95,8 @@ pub struct Refusal {
     pub retry_after_ms: Option<Millis>,
     /// The address is none any more.
     pub broken: bool,
+    /// The address stands, but this channel does not reach the person at present.
+    pub flagged: bool,
     /// This code is known to come for no reason: worth one more try.
     pub once_more: bool,
 }

@@ -284,6 +284,7 @@ impl Courier {
             reason: Some(reason),
             msgid: None,
             broken: None,
+            flagged: None,
         };
         self.settle(self.settlement(job, None, id, &verdict)).await;
     }
@@ -305,6 +306,7 @@ impl Courier {
             reason: None,
             msgid: None,
             broken: None,
+            flagged: None,
         };
         self.settle(self.settlement(job, None, id, &verdict)).await;
     }
@@ -327,6 +329,7 @@ impl Courier {
             msgid: verdict.msgid.clone(),
             omen: verdict.omen.clone(),
             broken: verdict.broken.clone(),
+            flagged: verdict.flagged.clone(),
             roll: (self.dice)(),
             herald: self.herald.clone(),
         }

@@ -69,6 +69,8 @@ pub struct Verdict {
     pub msgid: Option<String>,
     /// The address is none any more: why.
     pub broken: Option<String>,
+    /// The person is not reached at present: why.
+    pub flagged: Option<String>,
 }
 
 /// What an answer means.
@@ -78,10 +80,7 @@ pub fn judge(outcome: Outcome, case: &Case<'_>) -> Verdict {
             let mine = refused.into_iter().find(|(address, _)| address.eq_ignore_ascii_case(case.address));
             match mine {
                 // The call as a whole succeeded, so whatever its class, it is about this person.
-                Some((_, refusal)) => {
-                    let broken = refusal.broken.then(|| refusal.message.clone());
-                    Verdict { broken, ..refused_with(&refusal, Next::Failed, Omen::Good) }
-                }
+                Some((_, refusal)) => refused_with(&refusal, Next::Failed, Omen::Good),
                 None => Verdict { msgid, ..plain(AttemptResult::Accepted, Next::Accepted, Omen::Good) },
             }
         }
@@ -144,8 +143,7 @@ fn refused(refusal: &Refusal, case: &Case<'_>) -> Verdict {
         }
         Class::Duplicate | Class::Permanent | Class::Bug => (Next::Failed, Omen::Good),
     };
-    let broken = refusal.broken.then(|| refusal.message.clone());
-    Verdict { broken, ..refused_with(refusal, next, omen) }
+    refused_with(refusal, next, omen)
 }
 
 /// Another try, or the end of them. What may have arrived before does not become `failed` by that.
@@ -166,13 +164,15 @@ fn pause(tries: u32, roll: f64) -> Millis {
 }
 
 fn plain(result: AttemptResult, next: Next, omen: Omen) -> Verdict {
-    Verdict { result, next, omen, code: None, reason: None, msgid: None, broken: None }
+    Verdict { result, next, omen, code: None, reason: None, msgid: None, broken: None, flagged: None }
 }
 
 fn refused_with(refusal: &Refusal, next: Next, omen: Omen) -> Verdict {
     Verdict {
         code: Some(refusal.code.clone()),
         reason: Some(refusal.message.clone()),
+        broken: refusal.broken.then(|| refusal.message.clone()),
+        flagged: refusal.flagged.then(|| refusal.message.clone()),
         ..plain(AttemptResult::Refused, next, omen)
     }
 }
@@ -194,6 +194,7 @@ mod tests {
             message: "m".into(),
             retry_after_ms: None,
             broken: false,
+            flagged: false,
             once_more: false,
         }
     }

@@ -122,6 +122,10 @@ pub struct Binding {
     /// Why the platform refuses it; nothing is sent to it until it is bound again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<String>,
+    /// Why the platform did not reach the person last time. What comes is sent nevertheless; the next message that it
+    /// takes ends this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flagged: Option<String>,
 }
 
 /// From which priority a channel carries messages. Of several rules for one channel and person the most particular one

@@ -23,4 +23,9 @@ bound_at: number,
 /**
  * Why the platform refuses it; nothing is sent to it until it is bound again.
  */
-broken?: string, };
+broken?: string,
+/**
+ * Why the platform did not reach the person last time. What comes is sent nevertheless; the next message that it
+ * takes ends this.
+ */
+flagged?: string, };

@@ -53,6 +53,7 @@ fn left_out(who: &FailedRecipient) -> (String, Refusal) {
         message: message.into(),
         retry_after_ms: None,
         broken: who.binding() == Binding::Broken,
+        flagged: who.binding() == Binding::Flagged,
         once_more: false,
     };
     (who.id.clone(), refusal)
@@ -78,6 +79,7 @@ fn refusal(refused: Refused, now: Millis, in_a_row: u32) -> Refusal {
         code: refused.errcode.to_string(),
         retry_after_ms: refused.pause.and_then(|pause: Pause| pause.lasts(now, in_a_row)),
         broken: refused.binding == Binding::Broken,
+        flagged: refused.binding == Binding::Flagged,
         once_more: refused.one_more_try,
         message: refused.errmsg,
     }
@@ -90,6 +92,7 @@ fn local(not_sent: NotSent, class: Class) -> Refusal {
         message: not_sent.detail,
         retry_after_ms: None,
         broken: false,
+        flagged: false,
         once_more: false,
     }
 }
@@ -101,6 +104,7 @@ pub(super) fn unfit(unfit: Unfit) -> Refusal {
         message: unfit.0,
         retry_after_ms: None,
         broken: false,
+        flagged: false,
         once_more: false,
     }
 }

@@ -56,6 +56,7 @@ pub fn refusal(class: Class) -> Refusal {
         message: "no".into(),
         retry_after_ms: None,
         broken: false,
+        flagged: false,
         once_more: false,
     }
 }

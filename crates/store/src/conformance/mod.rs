@@ -12,6 +12,7 @@ mod credentials;
 mod inbox;
 pub mod outbox;
 mod publishing;
+mod reach;
 mod retention;
 mod streams;
 mod threads;

@@ -7,6 +7,7 @@ use tocsin_protocol::{
     delivery::{AttemptResult, ChannelKind, ChannelSettings, Delivery, Flow, Resend, Route},
 };
 
+pub use super::reach::*;
 use super::{Bench, DAY, MINUTE, keyed, to_people, to_topic, urgent};
 use crate::{
     Error, NewMessage,
@@ -175,6 +176,7 @@ pub fn said(job: &Job, started: &Started, next: Next, omen: Omen) -> Settlement 
         msgid: (next == Next::Accepted).then(|| format!("m{}", started.attempt.0)),
         omen,
         broken: None,
+        flagged: None,
         roll: 0.0,
         herald: Some(herald()),
     }
@@ -778,6 +780,7 @@ macro_rules! outbox_cases {
             what_waits_too_long_ends what_is_over_is_not_sent a_broken_address_is_not_sent_to
             addresses_are_one_persons resending_is_once_per_click confirmations_find_their_delivery
             deliveries_are_listed a_disabled_channel_waits
+            who_is_not_reached_is_shown_until_they_are a_new_address_is_not_flagged
         }
     };
     (@ $make:path: $($case:ident)*) => {

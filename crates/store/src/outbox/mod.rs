@@ -287,6 +287,8 @@ pub struct Settlement {
     pub omen: Omen,
     /// The address is none any more: why.
     pub broken: Option<String>,
+    /// The person is not reached at present, though the address stands: why. Shown until a message is accepted.
+    pub flagged: Option<String>,
     /// For spreading what would come all at once, in 0..1.
     pub roll: f64,
     /// Says what happened.

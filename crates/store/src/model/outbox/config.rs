@@ -145,6 +145,7 @@ impl Facts {
             lane,
             bound_at: self.now,
             broken: None,
+            flagged: None,
         };
         self.post.bindings.push(fact.clone());
         if let Some(lane) = lane {

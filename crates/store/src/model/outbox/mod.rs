@@ -56,6 +56,7 @@ pub(super) struct BindingFact {
     lane: Option<LaneId>,
     bound_at: Millis,
     broken: Option<String>,
+    flagged: Option<String>,
 }
 
 #[derive(Clone)]
@@ -400,6 +401,7 @@ impl Facts {
             address: fact.address.clone(),
             bound_at: fact.bound_at,
             broken: fact.broken.clone(),
+            flagged: fact.flagged.clone(),
         }
     }
 }

@@ -175,6 +175,7 @@ impl Facts {
             }
             self.fail_waiting(row.channel, UserId(row.user));
         }
+        self.flag_address(row, said);
         match said.next {
             Next::Accepted => {
                 self.end(row.id, &End { code: None, reason: None, ..end_of(DeliveryState::Accepted, said) });
@@ -201,6 +202,18 @@ impl Facts {
                 self.retry(row, said, at, why, started_at);
                 Ok(false)
             }
+        }
+    }
+
+    fn flag_address(&mut self, row: &DeliveryFact, said: &Settlement) {
+        if row.user == 0 || (said.flagged.is_none() && said.next != Next::Accepted) {
+            return;
+        }
+        let theirs = self.post.bindings.iter_mut().find(|binding| {
+            (binding.channel, binding.user.0, binding.lane) == (row.channel, row.user, Some(row.lane))
+        });
+        if let Some(binding) = theirs {
+            binding.flagged = said.flagged.clone().map(cut);
         }
     }
 

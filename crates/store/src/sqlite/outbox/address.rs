@@ -16,7 +16,7 @@ use crate::{
     outbox::{Bound, ChannelId, LaneId, codes},
 };
 
-const SELECT: &str = "SELECT c.name AS channel, u.name AS user, b.address, b.bound_at, b.broken, b.lane, b.user AS id \
+const SELECT: &str = "SELECT c.name AS channel, u.name AS user, b.address, b.bound_at, b.broken, b.flagged, b.lane, b.user AS id \
      FROM binding b JOIN channel c ON c.id = b.channel JOIN user u ON u.id = b.user";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Binding> {
@@ -26,6 +26,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Binding> {
         address: row.get("address")?,
         bound_at: row.get("bound_at")?,
         broken: row.get("broken")?,
+        flagged: row.get("flagged")?,
     })
 }
 

@@ -166,6 +166,7 @@ fn apply(tx: &mut Tx<'_>, row: &DeliveryRow, said: &Settlement, started_at: Opti
     if let Some(why) = &said.broken {
         break_address(tx, row, why)?;
     }
+    flag_address(tx, row, said)?;
     match said.next {
         Next::Accepted => {
             let end = End { code: None, reason: None, ..end_of(DeliveryState::Accepted, said) };
@@ -225,6 +226,17 @@ fn retry(
     // A digest that is found waiting again takes back what a late answer took for lost.
     let sql = "UPDATE delivery SET state = 2, since = ?2 WHERE digest = ?1 AND state = 6";
     tx.conn.prepare_cached(sql)?.execute((row.id.0, tx.now))?;
+    Ok(())
+}
+
+/// The address stands, but the person is not reached; or they are again.
+fn flag_address(tx: &Tx<'_>, row: &DeliveryRow, said: &Settlement) -> Outcome<()> {
+    if row.user == 0 || (said.flagged.is_none() && said.next != Next::Accepted) {
+        return Ok(());
+    }
+    let sql = "UPDATE binding SET flagged = ?4 WHERE channel = ?1 AND user = ?2 AND lane = ?3 AND flagged IS NOT ?4";
+    let flagged = said.flagged.clone().map(cut);
+    tx.conn.prepare_cached(sql)?.execute((row.channel.0, row.user, row.lane.0, flagged))?;
     Ok(())
 }
 
