@@ -12,7 +12,7 @@ use std::{
 
 use rand::Rng as _;
 use tocsin_delivery::wechat::pressed;
-use tocsin_protocol::MessageId;
+use tocsin_protocol::{MessageId, Millis};
 use tocsin_store::{
     Error, Press, Pressed, Result, Store,
     outbox::{Bound, Confirmation},
@@ -30,6 +30,22 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 const KEEP_TRYING: Duration = Duration::from_mins(2);
 /// Between two of those tries.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// After the platform lost a message: it has time to recover, and the person still wants to know.
+const LOST_PAUSE: Millis = 60_000;
+/// After a person got too many: the window is not documented.
+const LIMITED_PAUSE: Millis = 3_600_000;
+
+/// Why a template message did not arrive, and after how long it is worth another try.
+fn became(status: &TemplateStatus) -> (Option<&str>, Option<Millis>) {
+    match status {
+        TemplateStatus::Delivered => (None, None),
+        TemplateStatus::Blocked => (Some("failed:user block"), None),
+        TemplateStatus::Limited => (Some("failed:freq limit"), Some(LIMITED_PAUSE)),
+        TemplateStatus::Lost => (Some("failed: system failed"), Some(LOST_PAUSE)),
+        TemplateStatus::Failed(why) => (Some(why), None),
+    }
+}
 
 /// Why a push was not taken.
 #[derive(Debug)]
@@ -128,17 +144,13 @@ impl Outside {
                 }
             }
             Event::TemplateSent { from, msgid, status, .. } => {
-                let failed = match status {
-                    TemplateStatus::Delivered => None,
-                    TemplateStatus::Blocked => Some("failed:user block".to_owned()),
-                    TemplateStatus::Limited => Some("failed:freq limit".to_owned()),
-                    TemplateStatus::Failed(why) => Some(why.clone()),
-                };
+                let (failed, again) = became(status);
                 let said = Confirmation {
                     channel: channel.into(),
                     msgid: msgid.clone(),
                     address: from.clone(),
-                    failed,
+                    failed: failed.map(ToOwned::to_owned),
+                    again: again.map(|pause| (self.clock)().saturating_add(pause)),
                 };
                 self.outbox.confirm(said, self.courier.teller()).await?;
             }

@@ -268,6 +268,7 @@ pub async fn the_way_of_a_delivery(post: Post) {
         msgid: post.only().await.msgid,
         address: "id-ann".into(),
         failed: None,
+        again: None,
     };
     assert_eq!(post.only().await.state, S::Accepted);
     assert!(post.outbox.confirm(said.clone(), None).await.unwrap());
@@ -695,6 +696,7 @@ pub async fn confirmations_find_their_delivery(post: Post) {
         msgid: msgid.map(str::to_owned),
         address: "id-ann".into(),
         failed: failed.map(str::to_owned),
+        again: None,
     };
     publish(&post, to_topic("ops")).await;
     let job = post.job("app", free()).await;
@@ -781,6 +783,7 @@ macro_rules! outbox_cases {
             addresses_are_one_persons resending_is_once_per_click confirmations_find_their_delivery
             deliveries_are_listed a_disabled_channel_waits
             who_is_not_reached_is_shown_until_they_are a_new_address_is_not_flagged
+            what_the_platform_lost_is_sent_once_more what_is_not_wanted_any_more_is_not_sent_once_more
         }
     };
     (@ $make:path: $($case:ident)*) => {

@@ -352,6 +352,8 @@ pub struct Confirmation {
     pub address: String,
     /// Why it did not arrive; nothing: it did.
     pub failed: Option<String>,
+    /// It is worth one more try, as a new message, not before then. The second time it fails.
+    pub again: Option<Millis>,
 }
 
 /// Which deliveries.

@@ -88,9 +88,11 @@ pub enum TemplateStatus {
     Delivered,
     /// The person refuses messages of the account: final.
     Blocked,
-    /// Too many for this person: later.
+    /// Too many for this person: once more, much later, as a new message.
     Limited,
-    /// It failed for another reason: worth one more try, as a new message.
+    /// The platform lost it: worth one more try, as a new message.
+    Lost,
+    /// It failed for a reason that is not documented: final.
     Failed(String),
 }
 
@@ -102,6 +104,7 @@ impl TemplateStatus {
             "success" => Self::Delivered,
             "failed:userblock" => Self::Blocked,
             "failed:freqlimit" => Self::Limited,
+            "failed:systemfailed" => Self::Lost,
             _ => Self::Failed(crate::errcode::excerpt(text)),
         }
     }
@@ -246,7 +249,7 @@ mod tests {
         assert_eq!(status("failed:user block"), TemplateStatus::Blocked);
         assert_eq!(status("Failed: User Block"), TemplateStatus::Blocked);
         assert_eq!(status("failed:freq limit"), TemplateStatus::Limited);
-        assert_eq!(status("failed: system failed"), TemplateStatus::Failed("failed: system failed".into()));
+        assert_eq!(status("failed: system failed"), TemplateStatus::Lost);
         assert_eq!(status("failed:something new"), TemplateStatus::Failed("failed:something new".into()));
         let json = r#"{"FromUserName":"o1","MsgType":"event","Event":"TEMPLATESENDJOBFINISH","CreateTime":7,"MsgId":3717005636572528642,"Status":"success"}"#;
         assert!(

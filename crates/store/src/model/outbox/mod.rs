@@ -4,6 +4,7 @@
 mod act;
 mod claim;
 mod config;
+mod confirm;
 mod settle;
 mod store;
 
@@ -108,8 +109,15 @@ pub(super) struct Post {
     routes: BTreeMap<(ChannelId, i64, i64), Option<u8>>,
     deliveries: Vec<DeliveryFact>,
     attempts: Vec<AttemptFact>,
-    early: HashMap<(ChannelId, String), (Millis, Option<String>)>,
+    early: HashMap<(ChannelId, String), (Millis, Word)>,
     alerts: HashMap<(ChannelId, String), Millis>,
+}
+
+/// What the platform says of a message later: why it did not arrive, and from when on it is worth another try.
+#[derive(Clone)]
+struct Word {
+    failed: Option<String>,
+    again: Option<Millis>,
 }
 
 /// How a delivery ends.

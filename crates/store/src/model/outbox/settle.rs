@@ -1,4 +1,4 @@
-//! A try begins and ends; the platform says more later.
+//! A try begins and ends.
 
 use tocsin_protocol::{DeliveryState, Millis, delivery::AttemptResult};
 
@@ -9,9 +9,8 @@ use super::{
 use crate::{
     Error, Result, UserId,
     outbox::{
-        Again, AttemptId, CONFIRM_WITHIN, Confirmation, DeliveryId, EARLY_KEEP, GIVE_UP_AFTER, Herald,
-        History, LaneId, Lease, Next, Settled, Settlement, Start, StartOf, Started, codes, content, cut,
-        digest_key, health::Omen,
+        Again, AttemptId, DeliveryId, GIVE_UP_AFTER, History, LaneId, Lease, Next, Settled, Settlement,
+        Start, StartOf, Started, content, cut, digest_key, health::Omen,
     },
 };
 
@@ -181,9 +180,7 @@ impl Facts {
                 self.end(row.id, &End { code: None, reason: None, ..end_of(DeliveryState::Accepted, said) });
                 let Some(msgid) = &said.msgid else { return Ok(false) };
                 match self.post.early.remove(&(row.channel, msgid.clone())) {
-                    Some((_, failed)) => {
-                        self.book_confirmation(row.id, failed, Some(msgid), said.herald.as_ref())
-                    }
+                    Some((_, word)) => self.book_word(row.id, word, Some(msgid), said.herald.as_ref()),
                     None => Ok(false),
                 }
             }
@@ -250,67 +247,6 @@ impl Facts {
                 fact.since = now;
             }
         }
-    }
-
-    pub(super) fn confirm(&mut self, said: &Confirmation, herald: Option<&Herald>) -> Result<bool> {
-        let channel = self.channel(&said.channel)?.id;
-        let msgid = said.msgid.as_deref().filter(|msgid| !msgid.is_empty() && *msgid != "0");
-        let of = |id: DeliveryId| self.parcel(id).is_ok_and(|fact| fact.channel == channel);
-        let found = if let Some(msgid) = msgid {
-            let named = |a: &&AttemptFact| a.msgid.as_deref() == Some(msgid) && of(a.delivery);
-            self.post.attempts.iter().filter(named).map(|a| a.delivery).max()
-        } else {
-            let lane = self.post.lanes.iter().find(|l| l.channel == channel && l.address == said.address);
-            let since = self.now.saturating_sub(CONFIRM_WITHIN);
-            let recent = |a: &&AttemptFact| {
-                lane.is_some_and(|lane| lane.id == a.lane) && a.ended_at.is_some_and(|at| at > since)
-            };
-            let open = |id: &DeliveryId| {
-                self.parcel(*id)
-                    .is_ok_and(|fact| matches!(fact.state, DeliveryState::Accepted | DeliveryState::Unknown))
-            };
-            let mut ids: Vec<_> =
-                self.post.attempts.iter().filter(recent).map(|a| a.delivery).filter(open).collect();
-            ids.sort_unstable();
-            ids.dedup();
-            (ids.len() == 1).then(|| ids[0])
-        };
-        match (found, msgid) {
-            (Some(id), _) => {
-                self.book_confirmation(id, said.failed.clone(), msgid, herald)?;
-                Ok(true)
-            }
-            (None, Some(msgid)) => {
-                let since = self.now.saturating_sub(EARLY_KEEP);
-                self.post.early.retain(|_, (at, _)| *at > since);
-                let failed = said.failed.clone().map(cut);
-                self.post.early.insert((channel, msgid.into()), (self.now, failed));
-                Ok(false)
-            }
-            (None, None) => Ok(false),
-        }
-    }
-
-    fn book_confirmation(
-        &mut self,
-        id: DeliveryId,
-        failed: Option<String>,
-        msgid: Option<&str>,
-        herald: Option<&Herald>,
-    ) -> Result<bool> {
-        let row = self.parcel(id)?.clone();
-        if !matches!(row.state, DeliveryState::Accepted | DeliveryState::Unknown) {
-            return Ok(false);
-        }
-        let state = if failed.is_some() { DeliveryState::Failed } else { DeliveryState::Confirmed };
-        let end = End {
-            state,
-            code: failed.as_ref().map(|_| codes::NOT_DELIVERED.into()),
-            reason: failed.map(cut),
-            msgid: msgid.map(str::to_owned).or_else(|| row.msgid.clone()),
-        };
-        self.end(id, &end);
-        self.tell(&row, &end, herald)
     }
 
     /// Nothing to be begun is told to the worker as a lease that is over.

@@ -2,11 +2,12 @@
 //! name the message or not.
 
 use rusqlite::OptionalExtension as _;
-use tocsin_protocol::DeliveryState;
+use tocsin_protocol::{DeliveryState, Millis};
 
 use super::{
     super::{fault::Outcome, tx::Tx},
     fall,
+    once_more::once_more,
     row::{self, ChannelRow, DeliveryRow, End},
 };
 use crate::outbox::{CONFIRM_WITHIN, Confirmation, DeliveryId, EARLY_KEEP, Herald, Settlement, codes, cut};
@@ -20,24 +21,34 @@ pub(super) fn confirm(tx: &mut Tx<'_>, said: &Confirmation, herald: Option<&Hera
     };
     match (found, msgid) {
         (Some(id), _) => {
-            book(tx, id, said.failed.as_deref(), msgid, herald)?;
+            let word = Word { failed: said.failed.clone(), again: said.again };
+            book(tx, id, &word, msgid, herald)?;
             Ok(true)
         }
         (None, Some(msgid)) => {
             let sql = "DELETE FROM early WHERE at <= ?1";
             tx.conn.prepare_cached(sql)?.execute([tx.now.saturating_sub(EARLY_KEEP)])?;
-            let sql = "INSERT OR REPLACE INTO early (channel, msgid, at, failed) VALUES (?1, ?2, ?3, ?4)";
+            let sql = "INSERT OR REPLACE INTO early (channel, msgid, at, failed, again) VALUES (?1, ?2, ?3, ?4, ?5)";
             let failed = said.failed.clone().map(cut);
-            tx.conn.prepare_cached(sql)?.execute((channel.id.0, msgid, tx.now, failed))?;
+            tx.conn.prepare_cached(sql)?.execute((channel.id.0, msgid, tx.now, failed, said.again))?;
             Ok(false)
         }
         (None, None) => Ok(false),
     }
 }
 
+/// What the platform says of a message.
+struct Word {
+    /// Why it did not arrive.
+    failed: Option<String>,
+    /// Worth one more try, not before then.
+    again: Option<Millis>,
+}
+
+/// Not one that counts as refused: its message was lost, and another one has taken its place.
 fn named(tx: &Tx<'_>, channel: &ChannelRow, msgid: &str) -> Outcome<Option<DeliveryId>> {
     let sql = "SELECT d.id FROM attempt a JOIN delivery d ON d.id = a.delivery WHERE a.msgid = ?1 AND d.channel = ?2 \
-               ORDER BY d.id DESC LIMIT 1";
+               AND a.result <> 2 ORDER BY d.id DESC LIMIT 1";
     let found = tx.conn.prepare_cached(sql)?.query_row((msgid, channel.id.0), |row| row.get(0)).optional()?;
     Ok(found.map(DeliveryId))
 }
@@ -57,7 +68,7 @@ fn only(tx: &Tx<'_>, channel: &ChannelRow, address: &str) -> Outcome<Option<Deli
 fn book(
     tx: &mut Tx<'_>,
     id: DeliveryId,
-    failed: Option<&str>,
+    word: &Word,
     msgid: Option<&str>,
     herald: Option<&Herald>,
 ) -> Outcome<bool> {
@@ -67,11 +78,16 @@ fn book(
     }
     let sql = "SELECT msgid FROM delivery WHERE id = ?1";
     let known: Option<String> = tx.conn.prepare_cached(sql)?.query_row([id.0], |row| row.get(0))?;
-    let reason = failed.map(|why| cut(why.to_owned()));
-    let state = if failed.is_some() { DeliveryState::Failed } else { DeliveryState::Confirmed };
+    let reason = word.failed.clone().map(cut);
+    if let (Some(why), Some(at)) = (&reason, word.again)
+        && once_more(tx, &row, why, at)?
+    {
+        return Ok(false);
+    }
+    let state = if reason.is_some() { DeliveryState::Failed } else { DeliveryState::Confirmed };
     let end = End {
         state,
-        code: failed.map(|_| codes::NOT_DELIVERED),
+        code: reason.as_ref().map(|_| codes::NOT_DELIVERED),
         reason: reason.as_deref(),
         msgid: msgid.or(known.as_deref()),
     };
@@ -82,11 +98,11 @@ fn book(
 /// What the platform said of a message before it answered the request. Whether an alert was published.
 pub(super) fn early(tx: &mut Tx<'_>, row: &DeliveryRow, said: &Settlement) -> Outcome<bool> {
     let Some(msgid) = &said.msgid else { return Ok(false) };
-    let sql = "DELETE FROM early WHERE channel = ?1 AND msgid = ?2 RETURNING failed";
-    let found: Option<Option<String>> =
-        tx.conn.prepare_cached(sql)?.query_row((row.channel.0, msgid), |row| row.get(0)).optional()?;
+    let sql = "DELETE FROM early WHERE channel = ?1 AND msgid = ?2 RETURNING failed, again";
+    let read = |row: &rusqlite::Row<'_>| Ok(Word { failed: row.get(0)?, again: row.get(1)? });
+    let found = tx.conn.prepare_cached(sql)?.query_row((row.channel.0, msgid), read).optional()?;
     match found {
-        Some(failed) => book(tx, row.id, failed.as_deref(), Some(msgid), said.herald.as_ref()),
+        Some(word) => book(tx, row.id, &word, Some(msgid), said.herald.as_ref()),
         None => Ok(false),
     }
 }

@@ -7,6 +7,7 @@ mod confirm;
 mod enqueue;
 mod fall;
 mod list;
+mod once_more;
 mod resend;
 mod route;
 mod row;
