@@ -33,6 +33,11 @@ pub trait Channel: Send + Sync + 'static {
         Ok(Rendered { body: self.render(first)?, taken: 1 })
     }
 
+    /// What had to be left out of what was rendered: said beside each try that is accepted.
+    fn left_out(&self, _body: &str) -> Option<String> {
+        None
+    }
+
     /// Sends it.
     async fn send(&self, parcel: Parcel<'_>) -> Outcome;
 }

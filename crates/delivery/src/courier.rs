@@ -16,7 +16,7 @@ use tocsin_store::{
     Clock, Error, Result,
     outbox::{
         Again, ClaimOrder, Claimed, DeliveryId, Herald, History, Job, Next, Noticed, Outbox, Settlement,
-        Start, StartOf, Started, Work, health::Omen,
+        Start, StartOf, Started, Work, codes, health::Omen,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -245,7 +245,12 @@ impl Courier {
             repeat_safe_ms: channel.limits().repeat_safe_ms,
             roll: (self.dice)(),
         };
-        let verdict = judge(outcome, &case);
+        let mut verdict = judge(outcome, &case);
+        if verdict.result == AttemptResult::Accepted
+            && let Some(words) = channel.left_out(&body)
+        {
+            (verdict.code, verdict.reason) = (Some(codes::FITTED.into()), Some(words));
+        }
         let digest = !matches!(job.work, Work::One(_));
         let said = self.settlement(&job, Some(&started), started.delivery, &verdict);
         if let Some(settled) = self.settle(said).await {

@@ -18,7 +18,7 @@ use tocsin_wechat::{
 use super::{
     Code, Ground, Person, RECIPIENT, Secrets, failing,
     patience::Patience,
-    request::{restored, safe_ms, stored},
+    request::{left_out, restored, safe_ms, stored},
     settings::{BadSettings, Official, SECRET, Settings},
     wecom::callback,
     words::Words,
@@ -163,6 +163,10 @@ impl Channel for Account {
 
     fn render(&self, item: &Item) -> Result<String, Unfit> {
         self.rendered(&item.message, &item.key)
+    }
+
+    fn left_out(&self, body: &str) -> Option<String> {
+        left_out(body)
     }
 
     async fn send(&self, parcel: Parcel<'_>) -> Outcome {

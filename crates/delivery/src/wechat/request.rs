@@ -20,6 +20,14 @@ pub(super) fn restored(parcel: &Parcel<'_>) -> Result<Prepared, Outcome> {
     Ok(prepared)
 }
 
+/// What did not fit when it was made: fields that were shortened, and people (`@`) who could not be mentioned.
+pub(super) fn left_out(body: &str) -> Option<String> {
+    let prepared: Prepared = serde_json::from_str(body).ok()?;
+    let people = prepared.unmentioned.into_iter().map(|who| format!("@{}", who.trim_start_matches('@')));
+    let words: Vec<String> = prepared.shortened.into_iter().chain(people).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
 /// For so long another try shows nothing twice: the platform's time, less what a request takes.
 pub(super) fn safe_ms(dedupe_seconds: u32) -> Millis {
     let taken = Millis::try_from(SEND_TIMEOUT.as_millis()).unwrap_or(Millis::MAX).saturating_mul(2);

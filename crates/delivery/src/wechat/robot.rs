@@ -1,6 +1,6 @@
 //! A robot in a WeCom group: messages for everybody in it, and digests when there are too many.
 
-use std::collections::BTreeSet;
+use std::{cell::RefCell, collections::BTreeSet};
 
 use async_trait::async_trait;
 use tocsin_protocol::{Message, delivery::ChannelKind};
@@ -14,7 +14,7 @@ use tocsin_wechat::{
 use super::{
     Ground, Secrets,
     patience::Patience,
-    request::{restored, stored},
+    request::{left_out, restored, stored},
     settings::{BadSettings, KEY, Robot, Settings, Style},
     words::Words,
 };
@@ -142,13 +142,27 @@ impl Channel for Group {
             let rest = if message.title.trim().is_empty() { String::new() } else { format!(" {body}") };
             quiet(&format!("> {} **{title}**{rest}", self.words.time(message.created_at)))
         };
-        let made = digest::compose(items, room, heading, line);
-        let users = if mentioned.is_empty() { mentioned } else { people(&items[..made.taken]) };
+        let cut = RefCell::new(BTreeSet::new());
+        let more = |item: &Item| {
+            cut.borrow_mut().insert(item.id);
+            self.words.more_in_line(&item.message)
+        };
+        let made = digest::compose(items, room, heading, line, more);
+        let carried = &items[..made.taken];
+        let users = if mentioned.is_empty() { mentioned } else { people(carried) };
         let message = RobotMessage {
             content: Content::Markdown { content: made.body, more: String::new() },
             mentions: Mentions { users, ..Mentions::default() },
         };
-        Ok(Rendered { body: stored(message.prepare())?, taken: made.taken })
+        let mut prepared = message.prepare().map_err(|invalid| Unfit(invalid.to_string()))?;
+        let cut = cut.into_inner();
+        let lines = carried.iter().enumerate().filter(|(_, item)| cut.contains(&item.id));
+        prepared.shortened.extend(lines.map(|(at, _)| format!("digest[{at}]")));
+        Ok(Rendered { body: stored(Ok(prepared))?, taken: made.taken })
+    }
+
+    fn left_out(&self, body: &str) -> Option<String> {
+        left_out(body)
     }
 
     async fn send(&self, parcel: Parcel<'_>) -> Outcome {

@@ -20,7 +20,7 @@ use tocsin_wechat::{
 use super::{
     Ground, Person, RECIPIENT, Secrets, failing,
     patience::Patience,
-    request::{restored, safe_ms, stored},
+    request::{left_out, restored, safe_ms, stored},
     settings::{BadSettings, CALLBACK_KEY, CALLBACK_TOKEN, SECRET, Settings, Wecom},
     words::Words,
 };
@@ -168,6 +168,10 @@ impl Channel for App {
 
     fn render(&self, item: &Item) -> Result<String, Unfit> {
         self.rendered(&item.message, &item.key)
+    }
+
+    fn left_out(&self, body: &str) -> Option<String> {
+        left_out(body)
     }
 
     async fn send(&self, parcel: Parcel<'_>) -> Outcome {

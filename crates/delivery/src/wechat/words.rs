@@ -47,6 +47,17 @@ impl Words {
         self.link(message).map_or_else(String::new, |url| format!("\n{}", self.say("more", &[("url", &url)])))
     }
 
+    /// The same within a line of Markdown.
+    pub(super) fn more_in_line(&self, message: &Message) -> String {
+        let Some(url) = self.link(message) else { return String::new() };
+        // What would end the address early, or mention somebody.
+        let url = ["(", ")", "<", ">"]
+            .into_iter()
+            .zip(["%28", "%29", "%3C", "%3E"])
+            .fold(url, |url, (plain, escaped)| url.replace(plain, escaped));
+        format!(" [{}]({url})", self.say("full", &[]))
+    }
+
     /// Title and body as one text. A message has at least one of them.
     pub(super) fn whole(message: &Message) -> String {
         match (message.title.trim(), message.body.trim()) {

@@ -155,6 +155,7 @@ impl Channel for Platform {
             4096,
             |count| format!("{count} messages"),
             |item| format!("{} {}", item.message.title, item.message.body),
+            |_| String::new(),
         ))
     }
 

@@ -507,6 +507,8 @@ pub(crate) fn cut(mut words: String) -> String {
 pub mod codes {
     /// No answer came.
     pub const UNKNOWN: &str = "unknown";
+    /// It was accepted, but not all of it fitted: what was shortened or not mentioned.
+    pub const FITTED: &str = "fitted";
     /// An answer came that is none of the platform's.
     pub const UNREADABLE: &str = "unreadable";
     /// The program ended meanwhile.

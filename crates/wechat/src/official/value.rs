@@ -5,6 +5,8 @@ use serde::Serialize;
 
 use crate::fit::{Fitted, Limit, fit};
 
+/// What marks the end of a cut text that takes ASCII alone.
+const DOTS: &str = "...";
 /// What stands for nothing: the platform refuses empty values.
 const NOTHING: &str = "-";
 
@@ -72,43 +74,57 @@ impl FieldKind {
     const fn most(self) -> Option<usize> {
         match self {
             Self::Thing => Some(20),
-            Self::Number | Self::Letter | Self::CharacterString => Some(32),
+            Self::Letter | Self::CharacterString => Some(32),
             Self::Symbol | Self::Phrase => Some(5),
-            Self::PhoneNumber => Some(17),
-            Self::CarNumber => Some(8),
             Self::Name => Some(10),
-            // A wrong time or amount is refused by name; a cut one would be a wrong one that is taken.
-            Self::Time | Self::Amount | Self::Const | Self::Other => None,
+            // A wrong time or number is refused by name; a cut one would be a wrong one that is taken.
+            Self::Number
+            | Self::Time
+            | Self::Amount
+            | Self::PhoneNumber
+            | Self::CarNumber
+            | Self::Const
+            | Self::Other => None,
         }
     }
 
     /// Brings a value into shape. A value of another type (letters in a number) is left as it is: the platform names
-    /// the field, and a person chooses a better one.
+    /// the field, and a person chooses a better one. What is cut says so in the field where its type takes a mark, and in
+    /// [`Fitted::is_cut`] always.
     pub fn fit(self, value: &str) -> Fitted {
         // Text after a line break is dropped by some clients.
-        let mut text = value.split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut is_cut = false;
-        if self == Self::CharacterString && !text.is_ascii() {
-            let ascii: String = text.chars().filter(char::is_ascii).collect();
-            ascii.trim().clone_into(&mut text);
-            is_cut = true;
+        let text = value.split_whitespace().collect::<Vec<_>>().join(" ");
+        if self == Self::CharacterString {
+            return ascii(&text, self.most().unwrap_or(usize::MAX));
         }
         if text.is_empty() {
-            return Fitted { text: NOTHING.into(), is_cut };
+            return Fitted { text: NOTHING.into(), is_cut: false };
         }
-        // The ellipsis is no letter and no digit.
+        // The ellipsis is no letter.
         let takes_any = matches!(self, Self::Thing);
         let Some(most) =
             self.most().map(|most| if self == Self::Name && text.is_ascii() { 20 } else { most })
         else {
-            return Fitted { text, is_cut };
+            return Fitted { text, is_cut: false };
         };
         if takes_any {
             return fit(&text, Limit::Chars(most), "");
         }
-        is_cut |= text.chars().count() > most;
+        let is_cut = text.chars().count() > most;
         Fitted { text: text.chars().take(most).collect(), is_cut }
     }
+}
+
+/// What of a text is ASCII, marked if that is not all of it.
+fn ascii(text: &str, most: usize) -> Fitted {
+    let kept: String = text.chars().filter(char::is_ascii).collect();
+    let kept = kept.trim();
+    if kept.len() == text.len() && kept.len() <= most {
+        let text = if kept.is_empty() { NOTHING } else { kept };
+        return Fitted { text: text.into(), is_cut: false };
+    }
+    let head: String = kept.chars().take(most.saturating_sub(DOTS.len())).collect();
+    Fitted { text: format!("{}{DOTS}", head.trim_end()), is_cut: true }
 }
 
 /// The fields of a template's text: `{{thing1.DATA}}`.
@@ -148,8 +164,17 @@ mod tests {
         assert!(long.text.ends_with('…'));
         assert_eq!(FieldKind::Thing.fit(" a\nb ").text, "a b");
         assert_eq!(FieldKind::Thing.fit(""), Fitted { text: "-".into(), is_cut: false });
-        assert_eq!(FieldKind::CharacterString.fit("run-42 警").text, "run-42");
-        assert_eq!(FieldKind::Phrase.fit("正在处理之中").text, "正在处理之");
+        assert_eq!(FieldKind::CharacterString.fit("run-42").text, "run-42");
+        for (value, shown) in [("run-42 警", "run-42..."), ("警", "...")] {
+            let expected = Fitted { text: shown.into(), is_cut: true };
+            assert_eq!(FieldKind::CharacterString.fit(value), expected);
+        }
+        let long = FieldKind::CharacterString.fit(&"x".repeat(33));
+        assert_eq!((long.text.len(), long.text.ends_with("x..."), long.is_cut), (32, true, true));
+        let phrase = FieldKind::Phrase.fit("正在处理之中");
+        assert_eq!((phrase.text.as_str(), phrase.is_cut), ("正在处理之", true));
+        let number = "1".repeat(40);
+        assert_eq!(FieldKind::Number.fit(&number), Fitted { text: number, is_cut: false });
         assert_eq!(FieldKind::Name.fit("Alexandra Featherston").text, "Alexandra Feathersto");
         assert_eq!(FieldKind::Time.fit("2026-01-02 09:06").text, "2026-01-02 09:06");
         assert_eq!(FieldKind::of("character_string12"), FieldKind::CharacterString);
