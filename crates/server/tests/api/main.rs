@@ -4,6 +4,7 @@
 
 mod access;
 mod alertmanager;
+mod attempts;
 mod channels;
 mod errors;
 mod faults;
