@@ -7,6 +7,7 @@
 
 mod accounts;
 mod acks;
+mod aged;
 mod claims;
 mod credentials;
 mod inbox;
@@ -33,6 +34,7 @@ use crate::{
 
 pub use accounts::*;
 pub use acks::*;
+pub use aged::age_outbox;
 pub use claims::*;
 pub use credentials::*;
 pub use inbox::*;
