@@ -10,6 +10,8 @@ export interface ChannelOptions {
   channels?: "some" | "none";
   /** The server has a public address. */
   reachable?: boolean;
+  /** Whether somebody scans the code that is shown; at once unless nobody does. */
+  scan?: "never";
 }
 
 const PARTS: Record<Exclude<ChannelKind, "webhook">, [string, boolean][]> = {
@@ -58,7 +60,7 @@ export class DemoChannels {
       case "quota":
         return { daily_limit: 100_000, used: 412, remain: 99_588 };
       case "qr":
-        this.#bind(name, (body as { user: string }).user, "oScanned0000000000000000000");
+        if (this.options.scan !== "never") this.#bind(name, (body as { user: string }).user, "oScanned0000000000000000000");
         return { url: "http://weixin.qq.com/q/02xUeZ4nQ9fH110000g07T", image_url: "https://mp.weixin.qq.com/cgi-bin/showqrcode?ticket=demo", expires_at: Date.now() + 10 * MINUTE };
       case "bindings":
         if (method === "PUT") return this.#bind(name, one ?? "", (body as { address: string }).address);

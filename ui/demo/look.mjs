@@ -1,90 +1,68 @@
 /**
  * Pictures of every view in both languages, with what the browser complained about (the policy is as strict as the
- * server's) and what axe finds: labels, roles, contrast. `npm run demo` first.
+ * server's) and what axe finds: labels, roles, contrast. `npm run demo` first. Words after it choose pictures by name:
+ * `npm run look -- channels routing`. They go to `demo/shots/`, or where TOCSIN_PICTURES says.
  */
-import { chromium } from "playwright-core";
-import axe from "axe-core";
-import { preview } from "vite";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import axe from "axe-core";
+import { chromium } from "playwright-core";
+import { preview } from "vite";
+import { pictures } from "./pictures.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const only = process.argv[2];
+const folder = process.env.TOCSIN_PICTURES ?? join(here, "shots");
+const words = process.argv.slice(2);
+const wanted = pictures.filter(([name]) => words.length === 0 || words.some((word) => name.includes(word)));
+/** Most of a picture's time is waiting for the page to be quiet. */
+const AT_ONCE = 4;
+
+mkdirSync(folder, { recursive: true });
 const server = await preview({ configFile: `${here}vite.config.ts`, preview: { port: 0, host: "127.0.0.1" }, logLevel: "error" });
 const origin = server.resolvedUrls?.local[0] ?? `http://127.0.0.1:${server.httpServer.address().port}/`;
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
-
-const WINDOW = { width: 900, height: 640 };
-const PHONE = { width: 390, height: 780 };
-const message = "Demo00000120";
-const shots = [
-  ["inbox-en", "?lang=en#/inbox", WINDOW],
-  ["message-en", `?lang=en#/message/${message}`, WINDOW],
-  ["message-tall-zh", `?lang=zh-CN#/message/${message}`, { width: 1040, height: 1300 }],
-  // Those of the README: `convert NAME.png +dither -colors 128 PNG8:docs/images/NAME.png`.
-  ["page-en", `?lang=en#/message/${message}`, { width: 1000, height: 960 }],
-  ["page-zh-CN", `?lang=zh-CN#/message/${message}`, { width: 1000, height: 960 }],
-  ["message-dark-zh", `?lang=zh-CN&theme=dark#/message/${message}`, WINDOW],
-  ["inbox-phone-zh", "?lang=zh-CN#/inbox", PHONE],
-  ["message-phone-en", `?lang=en&theme=dark#/message/${message}`, PHONE],
-  ["inbox-empty-en", "?lang=en&empty&link=offline#/inbox", WINDOW],
-  ["compose-en", "?lang=en#/compose", WINDOW],
-  ["compose-phone-zh", "?lang=zh-CN#/compose", PHONE],
-  ["people-en", "?lang=en#/people", { width: 900, height: 1500 }],
-  ["people-phone-zh", "?lang=zh-CN#/people", { width: 390, height: 1900 }],
-  ["settings-native-en", "?lang=en&native#/settings", { width: 900, height: 1300 }],
-  ["settings-native-zh-dark", "?lang=zh-CN&native&theme=dark&link=offline&problem=keyring_missing#/settings", { width: 900, height: 1300 }],
-  ["settings-browser-zh", "?lang=zh-CN#/settings", WINDOW],
-  ["channels-wecom-en", "?lang=en&native#/settings/wecom", { width: 900, height: 2700 }],
-  ["channels-wecom-zh", "?lang=zh-CN&reachable#/settings/wecom", { width: 900, height: 3000 }],
-  ["channels-wecom-phone-zh", "?lang=zh-CN&theme=dark#/settings/wecom", { width: 390, height: 3600 }],
-  ["channels-wechat-en", "?lang=en&reachable&theme=dark#/settings/wechat", { width: 900, height: 3200 }],
-  ["channels-wechat-zh", "?lang=zh-CN&native#/settings/wechat", { width: 900, height: 3000 }],
-  ["channels-robot-en", "?lang=en#/settings/wecom-robot", { width: 900, height: 1900 }],
-  ["channels-robot-zh", "?lang=zh-CN&native#/settings/wecom-robot", { width: 900, height: 1900 }],
-  ["channels-new-en", "?lang=en&channels=none#/settings/wecom", { width: 900, height: 1200 }],
-  ["channels-new-zh", "?lang=zh-CN&channels=none#/settings/wechat", { width: 900, height: 1200 }],
-  ["routing-en", "?lang=en#/settings/routing", { width: 900, height: 1500 }],
-  ["routing-zh", "?lang=zh-CN&theme=dark#/settings/routing", { width: 900, height: 1500 }],
-  ["routing-phone-zh", "?lang=zh-CN#/settings/routing", { width: 390, height: 1900 }],
-  ["deliveries-en", "?lang=en#/settings/deliveries", { width: 900, height: 800 }],
-  ["deliveries-zh", "?lang=zh-CN#/settings/deliveries", { width: 900, height: 800 }],
-  ["deliveries-phone-en", "?lang=en&theme=dark#/settings/deliveries", { width: 390, height: 1100 }],
-  ["first-run-en", "?lang=en&native&mode=unset", WINDOW],
-  ["first-run-zh", "?lang=zh-CN&native&mode=unset", PHONE],
-  ["sign-in-en", "?lang=en&session=none", WINDOW],
-  ["sign-in-zh", "?lang=zh-CN&session=none&theme=dark", PHONE],
-  ["stopped-en", "?lang=en&link=stopped#/inbox", WINDOW],
-];
-
 let complaints = 0;
-for (const [name, address, viewport] of shots) {
-  if (only && !name.includes(only)) continue;
-  const page = await browser.newPage({ viewport });
-  page.on("console", (line) => {
-    if (line.type() === "error" || line.type() === "warning") {
-      complaints += 1;
-      console.log(`${name}: ${line.text()}`);
-    }
-  });
-  page.on("pageerror", (error) => {
-    complaints += 1;
-    console.log(`${name}: ${error}`);
-  });
-  await page.goto(origin + address, { waitUntil: "networkidle" });
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  if (wide > 0) console.log(`${name}: ${wide}px too wide`);
-  if (wide > 0) complaints += 1;
-  // Not through a script tag, which the policy forbids.
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"] }));
-  for (const { id, help, nodes } of violations) {
-    complaints += 1;
-    console.log(`${name}: ${id}: ${help}`);
-    for (const node of nodes.slice(0, 3)) console.log(`    ${node.html.slice(0, 140)}\n    ${node.failureSummary?.split("\n").slice(1, 2).join(" ")}`);
-  }
-  await page.screenshot({ path: `${here}shots/${name}.png` });
-  await page.close();
+
+/** Says what is wrong, under the name of the picture. */
+function complain(name, what) {
+  complaints += 1;
+  console.log(`${name}: ${what}`);
 }
+
+async function look([name, address, viewport, act]) {
+  // A context of its own: pages of one share the chosen language.
+  const context = await browser.newContext({ viewport });
+  const page = await context.newPage();
+  page.on("console", (line) => {
+    if (line.type() === "error" || line.type() === "warning") complain(name, line.text());
+  });
+  page.on("pageerror", (error) => complain(name, error));
+  try {
+    await page.goto(origin + address, { waitUntil: "networkidle" });
+    await act?.(page);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    if (wide > 0) complain(name, `${wide}px too wide`);
+    // Not through a script tag, which the policy forbids.
+    await page.evaluate(axe.source);
+    const { violations } = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"] }));
+    for (const { id, help, nodes } of violations) {
+      complain(name, `${id}: ${help}`);
+      for (const node of nodes.slice(0, 3)) console.log(`    ${node.html.slice(0, 140)}\n    ${node.failureSummary?.split("\n").slice(1, 2).join(" ")}`);
+    }
+  } catch (error) {
+    complain(name, error);
+  }
+  await page.screenshot({ path: join(folder, `${name}.png`) });
+  await context.close();
+}
+
+if (wanted.length === 0) complain(words.join(" "), "there is no such picture");
+const left = wanted.values();
+await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+  for (const picture of left) await look(picture);
+}));
 await browser.close();
 await server.close();
+console.log(`${wanted.length} pictures in ${folder}, ${complaints} complaints`);
 process.exitCode = complaints > 0 ? 1 : 0;

@@ -5,9 +5,9 @@ import { Failure } from "../src/backend/backend";
 import { i18n, known } from "../src/text/i18n.svelte";
 import { refused, remedy } from "../src/text/remedy";
 import { kinds, written } from "../src/view/channels/kinds";
-import { guess, source, SOURCES } from "../src/view/channels/template";
+import { called, guess, source, SOURCES } from "../src/view/channels/template";
 import { why } from "../src/view/deliveries/words";
-import { chosen } from "../src/view/routing/rule";
+import { chosen, upwards } from "../src/view/routing/rule";
 
 beforeEach(() => (i18n.chosen = "en"));
 
@@ -41,6 +41,9 @@ describe("remedies", () => {
   test("with and without the detail, and none where nothing is to be done", () => {
     expect(remedy({ remedy: "trust_ip", params: { ip: "203.0.113.7" } })).toContain("Add 203.0.113.7 to");
     expect(remedy({ remedy: "trust_ip", params: {} })).toContain("this server's public address");
+    expect(remedy({ remedy: "trust_ip", params: { ip: "203.0.113.7" } }, "wecom")).not.toContain("IP白名单");
+    expect(remedy({ remedy: "trust_ip", params: {} }, "wechat")).not.toContain("企业可信IP");
+    expect(remedy({ remedy: "bind" }, "wecom")).toBe(remedy({ remedy: "bind" }));
     expect(remedy({ remedy: "none" })).toBeUndefined();
     expect(remedy({})).toBeUndefined();
     expect(remedy({ remedy: "of_a_newer_server" })).toBeUndefined();
@@ -62,14 +65,28 @@ test("what a template's field takes is guessed from its name", () => {
   expect([source("body"), source("=always"), source("of a newer server")]).toEqual(["body", "fixed", "title"]);
 });
 
+test("a field is called as the template's text calls it", () => {
+  const content = "{{first.DATA}}\n告警内容：{{thing1.DATA}}\n 时间: {{time2.DATA}}";
+  expect(["thing1", "time2", "first", "thing11"].map((field) => called(content, field))).toEqual(["告警内容", "时间", "", ""]);
+});
+
+test("above the highest priority there is nothing", () => {
+  expect([upwards(4), upwards(5)]).toEqual(["from High", "only Critical"]);
+  i18n.chosen = "zh-CN";
+  expect([upwards(4), upwards(5)]).toEqual(["高及以上", "仅紧急"]);
+});
+
 test("no rule, never, and from a priority are three things", () => {
   const routes = [{ channel: "a", topic: "ops" }, { channel: "a", from_priority: 4 as const }];
   expect([chosen(routes, "a"), chosen(routes, "a", "ops"), chosen(routes, "a", undefined, "bo"), chosen(routes, "b")]).toEqual(["4", "never", "", ""]);
 });
 
 test("why: our sentence, the platform's words, or its bare code", () => {
-  expect(why({ code: "given_up" })).toBe("It was tried for too long.");
+  expect(why({ code: "given_up" })).toBe("It was tried for too long and given up.");
   expect(why({ code: "unknown", reason: "no answer" })).toBe("It was handed over, and no answer came. (no answer)");
+  i18n.chosen = "zh-CN";
+  expect(why({ code: "unknown", reason: "no answer" })).toMatch(/。（no answer）$/);
+  i18n.chosen = "en";
   expect(why({ code: "60111", reason: "userid not found" })).toBe("The platform says: userid not found (60111)");
   expect(why({ code: "93000" })).toBe("Code 93000");
   expect(why({})).toBe("");

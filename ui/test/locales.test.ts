@@ -47,7 +47,7 @@ test("every problem and every error code has its sentences", () => {
 });
 
 /** Remedies whose detail the platform does not always name. */
-const PLAIN = ["trust_ip", "confirm_ip", "ip_refused", "fix_field"];
+const PLAIN = ["trust_ip", "trust_ip_wechat", "trust_ip_wecom", "confirm_ip", "ip_refused", "fix_field"];
 
 test("every remedy of the WeChat platforms has its sentence, also without the detail", () => {
   const list = /NAMES: &\[&str\] = &\[([^\]]*)\]/.exec(readFileSync("../crates/wechat/src/errcode/remedy.rs", "utf8"))?.[1] ?? "";

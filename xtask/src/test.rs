@@ -61,6 +61,7 @@ fn everything(fast: bool) -> Totals {
     if !fast {
         totals += counted("Testing the app on a desktop", &mut desktop(&programs), totals::cargo);
         totals += check::one(page_behind_proxies(&programs));
+        totals += check::one(every_view());
         step::say("Testing the package: install, start, upgrade while it runs, remove");
         totals += check::one(package::prove(&programs));
     }
@@ -123,6 +124,16 @@ fn page_behind_proxies(programs: &Programs) -> Result<()> {
     story.args(["run", "--silent", "test:browser"]).env("TOCSIN_BIN", &programs.tocsin);
     let remedy = "the last step that it printed is the one that waited in vain";
     step::run("Testing the page behind proxies that break its streams", &mut limited(&story), remedy)
+}
+
+/// Every view in both languages, over a server in memory: no complaint of the browser, nothing too wide, accessible by
+/// axe's rules. Counts as one test; what it saw stays in `tests/output/views` to be looked at.
+fn every_view() -> Result<()> {
+    let remedy = "each line above names a picture; by hand: cd ui && npm run demo && npm run look";
+    step::run("Building the page with a server in memory", npm().args(["run", "--silent", "demo"]), remedy)?;
+    let mut look = npm();
+    look.args(["run", "--silent", "look"]).env("TOCSIN_PICTURES", repo::root().join("tests/output/views"));
+    step::run("Looking at every view in both languages", &mut limited(&look), remedy)
 }
 
 /// A runner that takes longer hangs. Far above what the slowest needs on two cores, well below CI's own limit, so that

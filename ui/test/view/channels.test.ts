@@ -181,7 +181,7 @@ describe("a test", () => {
     await until(() => document.querySelector("[name=test-whom]") !== null);
     backend.channels.next = { token: { result: "failed", failing: failing({}) }, message: { result: "skipped" } };
     await submit("[name=test-whom]");
-    await until(() => result().includes("把 203.0.113.7 加入可信地址"));
+    await until(() => result().includes("企业可信IP”中加入 203.0.113.7"));
   });
 });
 
@@ -339,8 +339,9 @@ describe("deliveries", () => {
     const { backend } = await at("deliveries");
     await until(() => lines().length === 3);
     expect(called(backend, "GET", "/v1/deliveries?state=failed%2Cunknown&limit=50").length).toBeGreaterThan(0);
+    expect(lines()[0]!.textContent).toContain("to Bo Lindqvist over Harbour WeCom");
     expect(lines()[0]!.textContent).toContain("Bind them again.");
-    expect(lines()[2]!.textContent).toContain("It was tried for too long.");
+    expect(lines()[2]!.textContent).toContain("It was tried for too long and given up.");
     await fill("[name=deliveries-show]", "all");
     await until(() => lines().length === 6);
     await fill("[name=deliveries-channel]", "ops-group");
@@ -351,10 +352,10 @@ describe("deliveries", () => {
   test("one again: at once if it failed, after asking if it may have arrived", async () => {
     const { backend } = await at("deliveries");
     await until(() => lines().length === 3);
-    button("Send again: Disk almost full on db-1, bo").click();
+    button("Send again: Disk almost full on db-1, Bo Lindqvist").click();
     await until(() => lines().length === 2);
     expect(last(backend, "POST", "/v1/deliveries/resend")).toEqual({ what: "one", id: 8, round: 0 });
-    button("Send again: Payments API: error rate 4.2 %, dora").click();
+    button("Send again: Payments API: error rate 4.2 %, Dora Marsh").click();
     await idle();
     expect(called(backend, "POST", "/v1/deliveries/resend")).toHaveLength(1);
     expect(text()).toContain("may show it twice");
@@ -392,7 +393,7 @@ describe("deliveries", () => {
   test("each with its tries", async () => {
     await at("deliveries");
     await until(() => lines().length === 3);
-    button("Details: Disk almost full on db-1, bo").click();
+    button("Details: Disk almost full on db-1, Bo Lindqvist").click();
     await until(() => text().includes("Refused"));
     expect(find("dialog").textContent).toContain("userid not found");
     expect(document.querySelector("dialog a[href='#/message/Demo00000120']")).not.toBeNull();

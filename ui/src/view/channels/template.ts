@@ -22,3 +22,9 @@ export function guess(field: string): Exclude<Source, typeof FIXED> {
   if (kind === "remark") return "body";
   return count > 1 && kind === "thing" ? "body" : "title";
 }
+
+/** What the template's own text calls a field: `告警内容：{{thing1.DATA}}`. */
+export function called(content: string, field: string): string {
+  const line = content.split("\n").find((each) => each.includes(`{{${field}.DATA}}`)) ?? "";
+  return /^\s*([^{}：:]+?)\s*[：:]\s*\{\{/.exec(line)?.[1] ?? "";
+}

@@ -6,7 +6,7 @@ import { known, t } from "../../text/i18n.svelte";
 export function why({ code, reason }: Pick<Delivery | Attempt, "code" | "reason">): string {
   if (code !== undefined) {
     const key = `deliveries.code.${code}`;
-    if (known(key)) return reason ? `${t(key)} (${reason})` : t(key);
+    if (known(key)) return reason ? t("deliveries.because", { sentence: t(key), detail: reason }) : t(key);
   }
   if (!reason) return code === undefined ? "" : t("deliveries.onlyCode", { code });
   return code === undefined ? reason : t("channels.said", { words: reason, code });
