@@ -110,7 +110,7 @@ fn as_text(simulator: &Simulator) -> String {
             oa_text(world, &simulator.oa_url()),
             wecom_text(world, &simulator.wecom_url()),
             robot_text(world, &simulator.wecom_url()),
-            format!("\nWhat the phones show\n  {}/sim/\nMore: wechat-sim --help\n", simulator.wecom_url()),
+            try_text(world, &simulator.wecom_url()),
         ]
         .concat()
     })
@@ -140,6 +140,25 @@ fn wecom_text(world: &World, url: &str) -> String {
         app.secret,
         corp.contact_secret,
         members.join("\n"),
+    )
+}
+
+/// Lines to copy: one without Tocsin, and a channel of a Tocsin that is running.
+fn try_text(world: &World, url: &str) -> String {
+    let (Some(corp), Some(app), Some(robot)) = (world.corp(), world.app(), world.robot()) else {
+        return String::new();
+    };
+    let (corpid, agentid) = (&corp.corpid, app.agentid);
+    format!(
+        "\nTry it (stop with Ctrl-C)\n  \
+         What the phones show: {url}/sim/\n  \
+         A message into the robot's group:\n    \
+         curl '{url}/cgi-bin/webhook/send?key={}' -d '{{\"msgtype\":\"text\",\"text\":{{\"content\":\"hello\"}}}}'\n  \
+         A channel of Tocsin, with the WeCom app's secret from above on its standard input:\n    \
+         tocsin channel add sim --kind wecom --set corp_id={corpid} --set agent_id={agentid} --set base_url={url} --set proxy=none\n    \
+         echo {} | tocsin channel secret sim secret && tocsin channel test sim\n  \
+         Faults, presses, time and callbacks: wechat-sim --help\n",
+        robot.key, app.secret,
     )
 }
 

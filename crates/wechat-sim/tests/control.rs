@@ -122,6 +122,38 @@ async fn another_seed_has_other_credentials() {
     );
 }
 
+/// What it says to a person is enough to send something and to find it.
+#[tokio::test]
+async fn the_lines_to_try_work() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_wechat-sim"))
+        .args(["--oa-port", "0", "--wecom-port", "0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = Vec::new();
+    for line in BufReader::new(program.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        let is_last = line.contains("--help");
+        said.push(line);
+        if is_last {
+            break;
+        }
+    }
+    let curl = said.iter().find(|line| line.trim().starts_with("curl ")).unwrap();
+    let (url, body) = (curl.split('\'').nth(1).unwrap(), curl.split('\'').nth(3).unwrap());
+    let sent = post(url, &serde_json::from_str(body).unwrap()).await;
+    let inbox = format!("{}/sim/inbox", url.split("/cgi-bin").next().unwrap());
+    let shown = get(&inbox).await.text;
+    program.kill().unwrap();
+    program.wait().unwrap();
+    assert_eq!(sent.code(), 0);
+    assert!(shown.contains("hello"), "{shown}");
+    let all = said.join("\n");
+    for words in ["/sim/", "tocsin channel add sim", "--set base_url=http://127.0.0.1:"] {
+        assert!(all.contains(words), "{words}: {all}");
+    }
+}
+
 #[tokio::test]
 async fn the_program_says_where_it_is_and_sends() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_wechat-sim"))
