@@ -12,3 +12,4 @@ mod simulated;
 mod stage;
 mod tokens;
 mod transport;
+mod tunnels;

@@ -96,11 +96,11 @@ impl Bench {
     }
 }
 
-fn follower() -> String {
+pub fn follower() -> String {
     seed::openid("wangfang")
 }
 
-fn alert(message: &str, openid: &str) -> Prepared {
+pub fn alert(message: &str, openid: &str) -> Prepared {
     let data = [
         ("thing1", "磁盘将满"),
         ("time2", "2026-01-02 09:06"),
@@ -118,7 +118,7 @@ fn alert(message: &str, openid: &str) -> Prepared {
     message.prepare().expect("a message")
 }
 
-fn to(users: &[&str], content: Content) -> Prepared {
+pub fn to(users: &[&str], content: Content) -> Prepared {
     let to =
         Recipients { users: users.iter().map(|&user| user.to_owned()).collect(), ..Recipients::default() };
     let agent_id = u64::try_from(seed::AGENT_ID).expect("a number");
@@ -126,7 +126,7 @@ fn to(users: &[&str], content: Content) -> Prepared {
     message.prepare().expect("a message")
 }
 
-fn text(words: &str) -> Content {
+pub fn text(words: &str) -> Content {
     Content::Text { content: words.into(), more: String::new() }
 }
 
