@@ -13,3 +13,4 @@ mod stage;
 mod tokens;
 mod transport;
 mod tunnels;
+mod wecom_tokens;

@@ -47,13 +47,6 @@ async fn what_may_have_been_taken_is_unknown() {
 }
 
 #[tokio::test]
-async fn an_answer_that_trickles_does_not_hold_up_for_ever() {
-    let stage = failing(|| Play::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{".to_vec())).await;
-    // The connection is kept open by nobody: broken; one that stays open ends by the clock of the call.
-    assert!(matches!(outcome(&stage).await, Outcome::Unknown(_)));
-}
-
-#[tokio::test]
 async fn what_was_kept_by_something_in_between_was_not_sent() {
     for (fault, class) in [
         ((|| Play::Status(404, "<html>".into())) as fn() -> Play, Class::Config),
