@@ -108,7 +108,7 @@ impl Metrics {
 
     pub(crate) fn noticed(&self, noticed: Noticed) {
         self.end(Became::Expired, noticed.expired);
-        self.end(Became::Failed, noticed.given_up);
+        self.end(Became::Failed, noticed.given_up + noticed.unbound);
         self.end(Became::Unknown, noticed.unknown);
         self.retries.get_or_create(&Retry { why: Why::Lost }).inc_by(noticed.repeated);
         self.alerts.inc_by(noticed.alerts);

@@ -17,6 +17,7 @@ mod reach;
 mod retention;
 mod streams;
 mod threads;
+mod unreachable;
 
 use std::sync::{
     Arc,

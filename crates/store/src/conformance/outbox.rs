@@ -8,6 +8,7 @@ use tocsin_protocol::{
 };
 
 pub use super::reach::*;
+pub use super::unreachable::*;
 use super::{Bench, DAY, MINUTE, keyed, to_people, to_topic, urgent};
 use crate::{
     Error, NewMessage,
@@ -189,12 +190,12 @@ fn item(job: &Job) -> &Item {
     }
 }
 
-async fn admin(post: &Post) {
+pub(super) async fn admin(post: &Post) {
     let boss = NewUser { name: "boss".into(), display_name: None, role: Role::Admin };
     post.bench.store.add_user(boss).await.unwrap();
 }
 
-async fn publish(post: &Post, message: NewMessage) -> MessageId {
+pub(super) async fn publish(post: &Post, message: NewMessage) -> MessageId {
     post.bench.publish(message).await.0
 }
 
@@ -624,6 +625,7 @@ pub async fn a_broken_address_is_not_sent_to(post: Post) {
     let end = Settlement { broken, ..said(&job, &started, Next::Failed, Omen::Good) };
     post.outbox.settle(end).await.unwrap();
     publish(&post, to_topic("ops")).await;
+    assert!(post.claim("app", free()).await.jobs.is_empty(), "nothing is sent there");
     let rows = post.all().await;
     let ends: Vec<_> = rows.iter().map(|row| (row.state, row.code.as_deref().unwrap())).collect();
     assert_eq!(ends, [(S::Failed, "40003"), (S::Failed, codes::UNBOUND), (S::Failed, codes::UNBOUND)]);
@@ -646,6 +648,7 @@ pub async fn addresses_are_one_persons(post: Post) {
     let gone = post.outbox.unbind("app", Bound::Address("id-bob".into())).await.unwrap().unwrap();
     assert_eq!(gone.user, "bob");
     assert!(post.outbox.unbind("app", Bound::User("bob".into())).await.unwrap().is_none());
+    assert_eq!(post.claim("app", free()).await.noticed.unbound, 1);
     assert_eq!(post.all().await[1].code.as_deref(), Some(codes::UNBOUND));
     post.outbox.remove_channel("app").await.unwrap();
     assert_eq!(post.all().await[0].code.as_deref(), Some(codes::REMOVED));
@@ -784,6 +787,8 @@ macro_rules! outbox_cases {
             deliveries_are_listed a_disabled_channel_waits
             who_is_not_reached_is_shown_until_they_are a_new_address_is_not_flagged
             what_the_platform_lost_is_sent_once_more what_is_not_wanted_any_more_is_not_sent_once_more
+            what_waits_for_a_lost_address_fails_and_is_told what_was_claimed_for_a_lost_address_is_not_begun
+            an_address_that_comes_back_takes_what_comes_then
         }
     };
     (@ $make:path: $($case:ident)*) => {

@@ -17,6 +17,7 @@
 //! - A late answer is still believed: it turns `unknown` into what it says, never `accepted` into less.
 
 pub mod health;
+mod late;
 pub(crate) mod routing;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use tokio::sync::watch;
 
 use crate::{NewMessage, Result};
 use health::Omen;
+pub(crate) use late::{NOWHERE, too_late};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -161,6 +163,8 @@ pub struct Noticed {
     pub given_up: u64,
     /// Tries whose worker ended, and that are tried again.
     pub repeated: u64,
+    /// Deliveries to people who have no address any more.
+    pub unbound: u64,
     /// Tries whose worker ended, and of which nobody knows whether they arrived.
     pub unknown: u64,
     /// Alerts published.
@@ -410,7 +414,7 @@ pub trait Outbox: Send + Sync + 'static {
     async fn bindings(&self, channel: &str) -> Result<Vec<Binding>>;
     /// Gives a person an address; what waits for them goes there. An address of another is [`Error::Conflict`](crate::Error::Conflict).
     async fn bind(&self, channel: &str, user: &str, address: &str) -> Result<Binding>;
-    /// Takes it away; what waits for it fails. Nothing there: nothing happens, `None`.
+    /// Takes it away; what waits for it fails with the next claim. Nothing there: nothing happens, `None`.
     async fn unbind(&self, channel: &str, who: Bound) -> Result<Option<Binding>>;
     /// All routes, by channel, topic, person.
     async fn routes(&self) -> Result<Vec<Route>>;
@@ -421,7 +425,7 @@ pub trait Outbox: Send + Sync + 'static {
 
     // ----- sending -------------------------------------------------------------------------------------------
 
-    /// Leases lanes whose time has come, and gives up what waited for too long.
+    /// Leases lanes whose time has come, and ends what waited for too long or has no address any more.
     async fn claim_lanes(&self, order: ClaimOrder) -> Result<Claimed>;
     /// The clock was set back: what waits since a time that has not come yet is due now, and no lease is longer than this.
     /// Reads all that waits, so it is for the start and for when it is noticed. How many it was about.

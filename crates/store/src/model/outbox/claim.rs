@@ -7,7 +7,7 @@ use crate::{
     Address, Result,
     outbox::{
         ClaimOrder, Claimed, DIGEST_OFFER, DeliveryId, GIVE_UP_AFTER, GIVE_UP_MOST, Item, Job, LaneId, Lease,
-        Limits, Noticed, Work, codes, health::Gate, key,
+        Limits, NOWHERE, Noticed, Work, codes, health::Gate, key, too_late,
     },
 };
 
@@ -257,18 +257,11 @@ impl Facts {
             .collect();
         late.sort_by_key(|fact| (fact.give_up_at, fact.id));
         for row in late.into_iter().take(GIVE_UP_MOST) {
-            let (state, code) = match (row.history.unsure_at, row.expires) {
-                (Some(_), _) => (DeliveryState::Unknown, codes::UNKNOWN),
-                (None, true) => (DeliveryState::Expired, codes::EXPIRED),
-                (None, false) => (DeliveryState::Failed, codes::GIVEN_UP),
-            };
-            let end = End::of(state, code);
+            let (state, code) = too_late(row.lane, row.history.unsure_at, row.expires);
+            let reason = row.reason.clone().filter(|_| row.lane == NOWHERE);
+            let end = End { reason, ..End::of(state, code) };
             self.end(row.id, &end);
-            match state {
-                DeliveryState::Unknown => noticed.unknown += 1,
-                DeliveryState::Expired => noticed.expired += 1,
-                _ => noticed.given_up += 1,
-            }
+            noticed.ended(state, code);
             noticed.alerts += u64::from(self.tell(&row, &end, order.herald.as_ref())?);
         }
         Ok(())

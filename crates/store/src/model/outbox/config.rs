@@ -8,11 +8,11 @@ use tocsin_protocol::{
 
 use super::{
     super::facts::{Facts, next_id},
-    BindingFact, ChannelFact, End,
+    BindingFact, ChannelFact,
 };
 use crate::{
     Error, Result, UserId,
-    outbox::{Bound, ChannelId, codes, health::Health},
+    outbox::{Bound, ChannelId, NOWHERE, codes, health::Health},
 };
 
 impl ChannelFact {
@@ -150,7 +150,7 @@ impl Facts {
         self.post.bindings.push(fact.clone());
         if let Some(lane) = lane {
             for waiting in &mut self.post.deliveries {
-                let theirs = waiting.channel == id && waiting.user == user.0;
+                let theirs = waiting.channel == id && waiting.user == user.0 && waiting.lane != NOWHERE;
                 if theirs && waiting.state == DeliveryState::Queued && waiting.history.unsure_at.is_none() {
                     waiting.lane = lane;
                     waiting.body = None;
@@ -177,23 +177,20 @@ impl Facts {
             return Ok(None);
         };
         self.post.bindings.retain(|binding| !theirs(binding));
-        self.fail_waiting(id, found.user);
+        self.strand(id, found.user, None);
         Ok(Some(self.listed_binding(&found)))
     }
 
-    pub(super) fn fail_waiting(&mut self, channel: ChannelId, user: UserId) {
-        let waiting: Vec<_> = self
-            .post
-            .deliveries
-            .iter()
-            .filter(|fact| {
-                fact.channel == channel && fact.user == user.0 && fact.state == DeliveryState::Queued
-            })
-            .map(|fact| (fact.id, fact.history.unsure_at))
-            .collect();
-        for (id, unsure_at) in waiting {
-            let state = if unsure_at.is_some() { DeliveryState::Unknown } else { DeliveryState::Failed };
-            self.end(id, &End::of(state, codes::UNBOUND));
+    pub(super) fn strand(&mut self, channel: ChannelId, user: UserId, why: Option<&str>) {
+        let now = self.now;
+        for fact in &mut self.post.deliveries {
+            if (fact.channel, fact.user, fact.state) == (channel, user.0, DeliveryState::Queued) {
+                fact.lane = NOWHERE;
+                fact.give_up_at = 0;
+                fact.reason = why.map(str::to_owned);
+                fact.body = None;
+                fact.since = now;
+            }
         }
     }
 

@@ -19,8 +19,8 @@ use super::facts::Facts;
 use crate::{
     Address, Authority, Entry, Error, NewMessage, Result, Sender, StoredMessage, TokenId, TopicId, UserId,
     outbox::{
-        ALERT_EVERY, ALERTS, AttemptId, ChannelId, DeliveryId, Fall, Herald, History, LaneId, codes, content,
-        cut, give_up_at,
+        ALERT_EVERY, ALERTS, AttemptId, ChannelId, DeliveryId, Fall, Herald, History, LaneId, NOWHERE, codes,
+        content, cut, give_up_at,
         health::Health,
         routing::{Bound, Carrier, Routing},
     },
@@ -219,14 +219,15 @@ impl Facts {
         };
         let (give_up_at, expires) = give_up_at(self.now, message.expires_at);
         for target in self.routing().targets(topic, message.priority, owed) {
-            let broken = target.broken.is_some();
+            let (lane, give_up_at) =
+                if target.broken.is_some() { (NOWHERE, 0) } else { (target.lane, give_up_at) };
             self.post.deliveries.push(DeliveryFact {
                 id: DeliveryId(super::facts::next_id(&self.post.deliveries)),
                 seq: message.cursor.seq,
                 user: target.user.map_or(0, |user| user.0),
                 channel: target.channel,
-                lane: target.lane,
-                state: if broken { DeliveryState::Failed } else { DeliveryState::Queued },
+                lane,
+                state: DeliveryState::Queued,
                 due_at: self.now,
                 give_up_at,
                 expires,
@@ -237,7 +238,7 @@ impl Facts {
                 last_attempt: None,
                 digest: None,
                 body: None,
-                code: broken.then(|| codes::UNBOUND.into()),
+                code: None,
                 reason: target.broken,
                 msgid: None,
                 created_at: self.now,

@@ -172,7 +172,7 @@ impl Facts {
                     binding.broken = Some(cut(why.clone()));
                 }
             }
-            self.fail_waiting(row.channel, UserId(row.user));
+            self.strand(row.channel, UserId(row.user), Some(why));
         }
         self.flag_address(row, said);
         match said.next {

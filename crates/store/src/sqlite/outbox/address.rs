@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Error,
-    outbox::{Bound, ChannelId, LaneId, codes},
+    outbox::{Bound, ChannelId, LaneId, NOWHERE},
 };
 
 const SELECT: &str = "SELECT c.name AS channel, u.name AS user, b.address, b.bound_at, b.broken, b.flagged, b.lane, b.user AS id \
@@ -59,8 +59,8 @@ pub(super) fn bind(tx: &mut Tx<'_>, channel: &str, user: &str, address: &str) ->
     if let Some(lane) = lane {
         // What may have arrived at the old address stays there: at the new one nothing recognises a repetition.
         let sql = "UPDATE delivery INDEXED BY delivery_waits_for SET lane = ?3, body = NULL WHERE user = ?2 AND state = 0 AND channel = ?1 \
-                   AND unsure_at IS NULL";
-        tx.conn.prepare_cached(sql)?.execute((channel.id.0, user.0, lane.0))?;
+                   AND unsure_at IS NULL AND lane <> ?4";
+        tx.conn.prepare_cached(sql)?.execute((channel.id.0, user.0, lane.0, NOWHERE.0))?;
         row::wake(tx.conn, lane, tx.now)?;
         tx.due = true;
     }
@@ -90,14 +90,15 @@ pub(super) fn unbind(tx: &mut Tx<'_>, channel: &str, who: &Bound) -> Outcome<Opt
     tx.conn
         .prepare_cached("DELETE FROM binding WHERE channel = ?1 AND user = ?2")?
         .execute((channel.id.0, user))?;
-    fail_waiting(tx, channel.id, user)?;
+    strand(tx, channel.id, user, None)?;
     Ok(Some(found))
 }
 
-/// What waits for a person at a channel that cannot reach them any more.
-pub(super) fn fail_waiting(tx: &Tx<'_>, channel: ChannelId, user: i64) -> Outcome<()> {
-    let sql = "UPDATE delivery INDEXED BY delivery_waits_for SET state = CASE WHEN unsure_at IS NULL THEN 5 ELSE 6 END, code = ?3, reason = NULL, body = NULL, \
-               since = ?4 WHERE user = ?2 AND state = 0 AND channel = ?1";
-    tx.conn.prepare_cached(sql)?.execute((channel.0, user, codes::UNBOUND, tx.now))?;
+/// What waits for a person at a channel that cannot reach them any more: the next claim ends it, and tells of it.
+pub(super) fn strand(tx: &mut Tx<'_>, channel: ChannelId, user: i64, why: Option<&str>) -> Outcome<()> {
+    let sql = "UPDATE delivery INDEXED BY delivery_waits_for SET lane = ?3, give_up_at = 0, reason = ?4, body = NULL, since = ?5 \
+               WHERE user = ?2 AND state = 0 AND channel = ?1";
+    let stranded = tx.conn.prepare_cached(sql)?.execute((channel.0, user, NOWHERE.0, why, tx.now))?;
+    tx.due |= stranded > 0;
     Ok(())
 }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Error,
     outbox::{
-        ChannelId, codes,
+        ChannelId, NOWHERE, codes,
         health::{BUDGET, Health},
     },
 };
@@ -112,13 +112,14 @@ pub(super) fn remove(tx: &mut Tx<'_>, name: &str) -> Outcome<()> {
         let rows = sql.query_map([channel.id.0], |row| row.get(0))?;
         rows.collect::<Result<_, _>>()?
     };
-    for lane in lanes {
+    for lane in lanes.into_iter().chain([NOWHERE.0]) {
         // What a retried digest would have carried ends with it.
         let sql = "UPDATE delivery SET state = 8, code = ?2, reason = NULL, body = NULL, since = ?3 WHERE state = 2 AND digest IN \
                    (SELECT d.id FROM delivery d WHERE d.lane = ?1 AND d.state = 0 AND d.seq = 0)";
         tx.conn.prepare_cached(sql)?.execute((lane, codes::REMOVED, tx.now))?;
-        let sql = "UPDATE delivery SET state = 8, code = ?2, reason = NULL, body = NULL, since = ?3 WHERE lane = ?1 AND state = 0";
-        tx.conn.prepare_cached(sql)?.execute((lane, codes::REMOVED, tx.now))?;
+        let sql = "UPDATE delivery SET state = 8, code = ?2, reason = NULL, body = NULL, since = ?3 WHERE lane = ?1 AND state = 0 \
+                   AND channel = ?4";
+        tx.conn.prepare_cached(sql)?.execute((lane, codes::REMOVED, tx.now, channel.id.0))?;
     }
     for sql in ["DELETE FROM binding WHERE channel = ?1", "DELETE FROM route WHERE channel = ?1"] {
         tx.conn.prepare_cached(sql)?.execute([channel.id.0])?;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::outbox::{
     ClaimOrder, Claimed, DIGEST_OFFER, GIVE_UP_AFTER, GIVE_UP_MOST, Item, Job, LaneId, Lease, Limits,
-    Noticed, Work, codes, health::Gate, key,
+    NOWHERE, Noticed, Work, codes, health::Gate, key, too_late,
 };
 
 // The index is named: without statistics the planner takes that of the states, and sorts all that waits.
@@ -324,7 +324,7 @@ pub(super) fn mend(tx: &mut Tx<'_>, lease_ms: Millis) -> Outcome<u64> {
     Ok(mended)
 }
 
-/// Ends what waited for too long.
+/// Ends what waited for too long, and what has nowhere to go.
 fn give_up(tx: &mut Tx<'_>, order: &ClaimOrder, noticed: &mut Noticed) -> Outcome<()> {
     let rows: Vec<DeliveryRow> = {
         let mut sql = tx.conn.prepare_cached(GIVE_UP)?;
@@ -332,18 +332,11 @@ fn give_up(tx: &mut Tx<'_>, order: &ClaimOrder, noticed: &mut Noticed) -> Outcom
         rows.collect::<Result<_, _>>()?
     };
     for row in rows {
-        let (state, code) = match (row.history.unsure_at, row.expires) {
-            (Some(_), _) => (DeliveryState::Unknown, codes::UNKNOWN),
-            (None, true) => (DeliveryState::Expired, codes::EXPIRED),
-            (None, false) => (DeliveryState::Failed, codes::GIVEN_UP),
-        };
-        let end = End { state, code: Some(code), reason: None, msgid: None };
+        let (state, code) = too_late(row.lane, row.history.unsure_at, row.expires);
+        let reason = row.reason.as_deref().filter(|_| row.lane == NOWHERE);
+        let end = End { state, code: Some(code), reason, msgid: None };
         row::end(tx.conn, row.id, &end, tx.now)?;
-        match state {
-            DeliveryState::Unknown => noticed.unknown += 1,
-            DeliveryState::Expired => noticed.expired += 1,
-            _ => noticed.given_up += 1,
-        }
+        noticed.ended(state, code);
         noticed.alerts += u64::from(fall::tell(tx, &row, &end, order.herald.as_ref())?);
     }
     Ok(())

@@ -6,7 +6,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use rusqlite::{Connection, OptionalExtension as _};
-use tocsin_protocol::{DeliveryState, Seq};
+use tocsin_protocol::Seq;
 
 use super::{
     super::{fault::Outcome, tx::Tx},
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     Address, StoredMessage, TopicId, UserId,
     outbox::{
-        ChannelId, LaneId, codes, content, give_up_at,
+        ChannelId, LaneId, NOWHERE, codes, content, give_up_at,
         routing::{Bound, Carrier, Routing, Target},
     },
 };
@@ -105,26 +105,21 @@ pub(in crate::sqlite) fn enqueue(tx: &mut Tx<'_>, stored: &StoredMessage) -> Out
 fn insert(tx: &Tx<'_>, stored: &StoredMessage, target: &Target, fingerprint: i64) -> Outcome<()> {
     let message = &stored.message;
     let (give_up, expires) = give_up_at(tx.now, message.expires_at);
-    let state = if target.broken.is_some() { DeliveryState::Failed } else { DeliveryState::Queued };
-    let sql = "INSERT INTO delivery (seq, user, channel, lane, state, due_at, give_up_at, expires, content, code, reason, \
-               created_at, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?6, ?6)";
+    let (lane, give_up) = if target.broken.is_some() { (NOWHERE, 0) } else { (target.lane, give_up) };
+    let sql = "INSERT INTO delivery (seq, user, channel, lane, state, due_at, give_up_at, expires, content, reason, \
+               created_at, since) VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?5, ?5)";
     tx.conn.prepare_cached(sql)?.execute(rusqlite::params![
         message.cursor.seq,
         target.user.map_or(0, |user| user.0),
         target.channel.0,
-        target.lane.0,
-        row::state_number(state),
+        lane.0,
         tx.now,
         give_up,
         expires,
         fingerprint,
-        target.broken.as_ref().map(|_| codes::UNBOUND),
         target.broken,
     ])?;
-    if target.broken.is_none() {
-        row::wake(tx.conn, target.lane, tx.now)?;
-    }
-    Ok(())
+    row::wake(tx.conn, lane, tx.now)
 }
 
 /// A newer version came: what waits of the older one is not sent any more.

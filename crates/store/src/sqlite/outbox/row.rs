@@ -159,6 +159,7 @@ pub(super) struct DeliveryRow {
     pub(super) round: u32,
     pub(super) last_attempt: Option<i64>,
     pub(super) body: Option<String>,
+    pub(super) reason: Option<String>,
     pub(super) history: History,
 }
 
@@ -178,6 +179,7 @@ impl DeliveryRow {
             round: row.get("round")?,
             last_attempt: row.get("last_attempt")?,
             body: row.get("body")?,
+            reason: row.get("reason")?,
             history: History {
                 attempts: row.get("attempts")?,
                 busy: row.get("busy")?,

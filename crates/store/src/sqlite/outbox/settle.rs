@@ -248,5 +248,5 @@ fn break_address(tx: &mut Tx<'_>, row: &DeliveryRow, why: &str) -> Outcome<()> {
     let sql = "UPDATE binding SET broken = ?3 WHERE channel = ?1 AND lane = ?2";
     tx.conn.prepare_cached(sql)?.execute((row.channel.0, row.lane.0, cut(why.to_owned())))?;
     tx.names.forget();
-    address::fail_waiting(tx, row.channel, row.user)
+    address::strand(tx, row.channel, row.user, Some(why))
 }
