@@ -399,3 +399,26 @@ describe("deliveries", () => {
     expect(document.querySelector("dialog a[href='#/message/Demo00000120']")).not.toBeNull();
   });
 });
+  test("all means all: portion after portion, and how far it is", async () => {
+    const { backend } = await at("deliveries");
+    await until(() => lines().length === 3);
+    const request = backend.request.bind(backend);
+    const portions = [1000, 1000, 7, 0];
+    let next = () => {};
+    const portion = () => new Promise<unknown>((answer) => (next = () => answer({ queued: portions.shift() })));
+    backend.request = ((method, path, body) => (path.endsWith("/resend") ? portion() : request(method, path, body))) as typeof backend.request;
+    button("Send all failed again").click();
+    await idle();
+    find<HTMLButtonElement>("dialog .danger").click();
+    await until(() => text().includes("0 messages are queued again so far"));
+    expect(button("Send all failed again").disabled).toBe(true);
+    for (const so_far of ["1,000", "2,000", "2,007"]) {
+      next();
+      await until(() => text().includes(`${so_far} messages are queued again so far`));
+    }
+    next();
+    await until(() => text().includes("2,007 messages are queued again."));
+    expect(portions).toEqual([]);
+    expect(text()).not.toContain("so far");
+  });
+

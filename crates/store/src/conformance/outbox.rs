@@ -788,7 +788,7 @@ macro_rules! outbox_cases {
             who_is_not_reached_is_shown_until_they_are a_new_address_is_not_flagged
             what_the_platform_lost_is_sent_once_more what_is_not_wanted_any_more_is_not_sent_once_more
             what_waits_for_a_lost_address_fails_and_is_told what_was_claimed_for_a_lost_address_is_not_begun
-            an_address_that_comes_back_takes_what_comes_then
+            an_address_that_comes_back_takes_what_comes_then what_cannot_be_sent_again_is_not_in_the_way
         }
     };
     (@ $make:path: $($case:ident)*) => {

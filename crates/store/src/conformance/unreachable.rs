@@ -1,6 +1,6 @@
 //! What every implementation of [`Outbox`](crate::outbox::Outbox) must do for people who cannot be reached any more.
 
-use tocsin_protocol::DeliveryState as S;
+use tocsin_protocol::{DeliveryState as S, delivery::Resend};
 
 use super::{
     MINUTE,
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Error,
-    outbox::{Bound, Next, Settlement, codes, health::Omen},
+    outbox::{Bound, Next, RESEND_MOST, Settlement, codes, health::Omen},
 };
 
 /// How each delivery stands, oldest first, those of alerts aside.
@@ -87,4 +87,30 @@ pub async fn an_address_that_comes_back_takes_what_comes_then(post: Post) {
     post.outbox.unbind("app", Bound::User("ann".into())).await.unwrap();
     post.outbox.remove_channel("app").await.unwrap();
     assert_eq!(ends(&post).await[1], (S::Cancelled, codes::REMOVED.into()));
+}
+
+/// "All that failed" takes what can be sent, however much that is older can not, in portions until nothing is left.
+pub async fn what_cannot_be_sent_again_is_not_in_the_way(post: Post) {
+    post.desk(&["ann", "bob"]).await;
+    let mut publishing = tokio::task::JoinSet::new();
+    for _ in 0..=RESEND_MOST {
+        let store = post.bench.store.clone();
+        publishing.spawn(async move { store.publish(to_people(&["bob"])).await });
+    }
+    while let Some(published) = publishing.join_next().await {
+        published.unwrap().unwrap();
+    }
+    publish(&post, to_people(&["ann"])).await;
+    for name in ["ann", "bob"] {
+        post.outbox.unbind("app", Bound::User(name.into())).await.unwrap();
+    }
+    while post.claim("app", free()).await.noticed.unbound > 0 {}
+    let all = Resend::Failed { until: post.bench.hand.now(), channel: None, message: None, unknown: false };
+    assert_eq!(post.outbox.resend(all.clone()).await.unwrap(), 0, "nobody has an address");
+    post.outbox.bind("app", "ann", "id-new").await.unwrap();
+    assert_eq!(post.outbox.resend(all.clone()).await.unwrap(), 1, "behind a thousand that cannot be sent");
+    post.outbox.bind("app", "bob", "id-newer").await.unwrap();
+    assert_eq!(post.outbox.resend(all.clone()).await.unwrap(), RESEND_MOST as u64);
+    assert_eq!(post.outbox.resend(all.clone()).await.unwrap(), 1);
+    assert_eq!(post.outbox.resend(all).await.unwrap(), 0);
 }

@@ -77,6 +77,8 @@ pub const EARLY_KEEP: Millis = 24 * 3600 * 1000;
 pub const GIVE_UP_MOST: usize = 200;
 /// Waiting messages offered to one digest: more do not fit into 4096 bytes.
 pub const DIGEST_OFFER: usize = 200;
+/// Deliveries that are queued again in one call: some tens of milliseconds.
+pub const RESEND_MOST: usize = 1000;
 /// Bytes of a platform's words that are kept.
 pub const REASON_BYTES: usize = 512;
 
@@ -161,10 +163,10 @@ pub struct Noticed {
     pub expired: u64,
     /// Deliveries that were tried or waited for too long.
     pub given_up: u64,
-    /// Tries whose worker ended, and that are tried again.
-    pub repeated: u64,
     /// Deliveries to people who have no address any more.
     pub unbound: u64,
+    /// Tries whose worker ended, and that are tried again.
+    pub repeated: u64,
     /// Tries whose worker ended, and of which nobody knows whether they arrived.
     pub unknown: u64,
     /// Alerts published.
@@ -444,7 +446,8 @@ pub trait Outbox: Send + Sync + 'static {
     async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>>;
     /// One with its tries.
     async fn delivery(&self, id: DeliveryId) -> Result<DeliveryDetail>;
-    /// Queues what failed, again; how many.
+    /// Queues what failed, again: the oldest [`RESEND_MOST`] of what can be sent. How many; where there may be more, it is
+    /// called again until there is none.
     async fn resend(&self, what: Resend) -> Result<u64>;
     /// Cancels what of a message waits; how many.
     async fn cancel_deliveries(&self, message: MessageId) -> Result<u64>;

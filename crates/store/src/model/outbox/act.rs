@@ -8,7 +8,7 @@ use tocsin_protocol::{
 use super::{super::facts::Facts, DeliveryFact};
 use crate::{
     Error, Result,
-    outbox::{DeliveryId, DeliveryQuery, GIVE_UP_AFTER, codes},
+    outbox::{DeliveryId, DeliveryQuery, GIVE_UP_AFTER, RESEND_MOST, codes},
 };
 
 impl Facts {
@@ -73,7 +73,7 @@ impl Facts {
                         && seq.is_none_or(|seq| fact.seq == seq)
                 };
                 let rows: Vec<_> = self.post.deliveries.iter().filter(chosen).cloned().collect();
-                Ok(rows.iter().filter(|row| self.again(row, 0)).count() as u64)
+                Ok(rows.iter().filter(|row| self.again(row, 0)).take(RESEND_MOST).count() as u64)
             }
         }
     }

@@ -13,11 +13,14 @@ use super::{
 };
 use crate::{
     Error,
-    outbox::{DeliveryId, GIVE_UP_AFTER, LaneId, codes},
+    outbox::{DeliveryId, GIVE_UP_AFTER, LaneId, RESEND_MOST, codes},
 };
 
-/// Rows queued again in one call: some tens of milliseconds.
-const MOST: usize = 1000;
+/// Its message and its channel are still there, and its person has an address.
+const SENDABLE: &str = "EXISTS (SELECT 1 FROM message m WHERE m.seq = d.seq AND m.pruned_at IS NULL) \
+     AND EXISTS (SELECT 1 FROM channel c WHERE c.id = d.channel AND c.removed_at IS NULL) \
+     AND (d.user = 0 OR EXISTS (SELECT 1 FROM binding b WHERE b.channel = d.channel AND b.user = d.user \
+     AND b.broken IS NULL AND b.lane IS NOT NULL))";
 
 pub(super) fn resend(tx: &mut Tx<'_>, what: &Resend) -> Outcome<u64> {
     match what {
@@ -32,13 +35,14 @@ pub(super) fn resend(tx: &mut Tx<'_>, what: &Resend) -> Outcome<u64> {
                 Some(id) => Value::Integer(message_seq(tx, *id)?),
                 None => Value::Null,
             };
+            // What cannot be sent again must not take the place of what can: it would fill every call.
             let sql = format!(
-                "SELECT id FROM delivery WHERE state IN {states} AND since <= ?1 AND seq > 0 \
-                 AND (?2 IS NULL OR channel = ?2) AND (?3 IS NULL OR seq = ?3) ORDER BY id LIMIT ?4"
+                "SELECT d.id FROM delivery d WHERE d.state IN {states} AND d.since <= ?1 AND d.seq > 0 \
+                 AND (?2 IS NULL OR d.channel = ?2) AND (?3 IS NULL OR d.seq = ?3) AND {SENDABLE} ORDER BY d.id LIMIT ?4"
             );
             let ids: Vec<i64> = {
                 let mut sql = tx.conn.prepare_cached(&sql)?;
-                let rows = sql.query_map((until, channel, seq, MOST), |row| row.get(0))?;
+                let rows = sql.query_map((until, channel, seq, RESEND_MOST), |row| row.get(0))?;
                 rows.collect::<Result<_, _>>()?
             };
             let mut queued = 0;
