@@ -40,7 +40,7 @@ export class DemoChannels {
   answer(method: Method, parts: string[], query: URLSearchParams, body: unknown): unknown {
     if (parts[1] === "routes") return this.#route(method, query, body as Route);
     if (parts[1] === "deliveries") return this.#delivery(method, parts[2], query, body as Resend);
-    const [, , name, what, one] = parts;
+    const [, , name, what, one, two] = parts;
     if (name === undefined) return this.#channels.map(copy);
     if (what === undefined) return this.#channel(method, name, body as ChannelSettings);
     const channel = this.#find(name);
@@ -63,6 +63,11 @@ export class DemoChannels {
         if (this.options.scan !== "never") this.#bind(name, (body as { user: string }).user, "oScanned0000000000000000000");
         return { url: "http://weixin.qq.com/q/02xUeZ4nQ9fH110000g07T", image_url: "https://mp.weixin.qq.com/cgi-bin/showqrcode?ticket=demo", expires_at: Date.now() + 10 * MINUTE };
       case "bindings":
+        if (two === "code") {
+          this.#proofs.set(one ?? "", (body as { address: string }).address);
+          return { message: this.next?.message ?? { result: "passed" }, expires_at: Date.now() + 10 * MINUTE };
+        }
+        if (two === "confirm") return this.#confirm(name, one ?? "", (body as { code: string }).code);
         if (method === "PUT") return this.#bind(name, one ?? "", (body as { address: string }).address);
         if (method === "DELETE") this.#bindings = this.#bindings.filter((each) => each.channel !== name || each.user !== one);
         return this.#bindings.filter((each) => each.channel === name).map(copy);
@@ -135,6 +140,17 @@ export class DemoChannels {
     const binding: Binding = { channel, user, address, bound_at: Date.now() };
     this.#bindings = [...this.#bindings.filter((each) => each.channel !== channel || each.user !== user), binding];
     return binding;
+  }
+
+  /** Codes that were sent; 123456 is always the right one. */
+  readonly #proofs = new Map<string, string>();
+
+  #confirm(channel: string, user: string, code: string): Binding {
+    const address = this.#proofs.get(user);
+    if (address === undefined) throw new Failure("gone", "no code is waited for", 410);
+    if (code !== "123456") throw new Failure("invalid_field", "that is not the code that was sent", 422);
+    this.#proofs.delete(user);
+    return this.#bind(channel, user, address);
   }
 
   #route(method: Method, query: URLSearchParams, rule: Route): unknown {

@@ -51,7 +51,13 @@ async fn a_channel_is_added_tested_used_and_removed() {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         let people = home.run(&["channel", "people", "app"]).ok();
         assert!(people.out.contains("ZhangSan") && people.out.contains("张三"), "{}", people.out);
-        home.run(&["channel", "bind", "app", "ann", "ZhangSan"]).ok();
+        home.run(&["channel", "bind", "app", "ann"]).code(2);
+        let sent = home.run(&["channel", "bind", "app", "ann", "ZhangSan", "--send-code"]).ok();
+        assert!(sent.out.contains("tocsin channel bind app ann --code"), "{}", sent.out);
+        let text = sim.world(|world| world.inbox.shown().last().unwrap().text.clone());
+        let code = text.split(|c: char| !c.is_ascii_digit()).find(|word| word.len() == 6).unwrap();
+        home.run(&["channel", "bind", "app", "ann", "--code", "000000x"]).code(1);
+        home.run(&["channel", "bind", "app", "ann", "--code", code]).ok();
         home.run(&["channel", "route", "app", "--topic", "ops", "--from-priority", "4"]).ok();
         let tested = home.run(&["channel", "test", "app", "--user", "ann"]).ok();
         assert_eq!(tested.out.lines().count(), 2, "{}", tested.out);

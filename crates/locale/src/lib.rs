@@ -191,6 +191,7 @@ mod tests {
             "tray_missing",
             "token_refused",
             "certificate_refused",
+            "delivery_failed",
             "host_sleeps",
         ] {
             assert!(en.contains_key(&format!("problem.{code}.title")), "{code}");

@@ -226,6 +226,31 @@ pub struct NewBinding {
     pub address: String,
 }
 
+/// `POST /v1/channels/{name}/bindings/{user}/code`, which takes a [`NewBinding`]: a code went there, or why not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[ts(optional_fields)]
+pub struct CodeSent {
+    /// The message with the code.
+    pub message: TestStep,
+    /// Until when the code binds; absent: nobody has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Millis>,
+}
+
+/// `POST /v1/channels/{name}/bindings/{user}/confirm`. `Debug` shows nothing of it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BindingCode {
+    /// The six digits.
+    pub code: String,
+}
+
+impl fmt::Debug for BindingCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BindingCode(…)")
+    }
+}
+
 /// `POST /v1/channels/{name}/qr`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -292,5 +317,6 @@ mod tests {
     #[test]
     fn a_secret_is_not_in_its_debug() {
         assert!(!format!("{:?}", NewSecret { secret: "canary".into() }).contains("canary"));
+        assert!(!format!("{:?}", BindingCode { code: "123456".into() }).contains("123456"));
     }
 }

@@ -79,6 +79,8 @@ pub const BRIDGE_ROUTES: &[(&str, &str)] = &[
     ("GET", "/v1/channels/{}/bindings"),
     ("PUT", "/v1/channels/{}/bindings/{}"),
     ("DELETE", "/v1/channels/{}/bindings/{}"),
+    ("POST", "/v1/channels/{}/bindings/{}/code"),
+    ("POST", "/v1/channels/{}/bindings/{}/confirm"),
     ("GET", "/v1/routes"),
     ("PUT", "/v1/routes"),
     ("DELETE", "/v1/routes"),
@@ -287,6 +289,8 @@ pub enum ProblemCode {
     TokenRefused,
     /// The server is at the other end of a broken or unknown certificate.
     CertificateRefused,
+    /// A message for somebody failed over a channel of the hosted server, and was not sent again.
+    DeliveryFailed,
     /// The computer hosts and is set to sleep, slept, or cannot be kept awake although that is asked for.
     HostSleeps,
 }

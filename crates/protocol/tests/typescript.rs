@@ -108,6 +108,8 @@ fn types(config: &Config) {
     export::<p::channel::TemplateInfo>(config);
     export::<p::channel::ChannelQuota>(config);
     export::<p::channel::NewBinding>(config);
+    export::<p::channel::CodeSent>(config);
+    export::<p::channel::BindingCode>(config);
     export::<p::channel::QrOrder>(config);
     export::<p::channel::ChannelQr>(config);
     export::<p::channel::DeliveryPage>(config);

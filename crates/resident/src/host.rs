@@ -22,7 +22,7 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    health,
+    deliveries, health,
     join::{device_name, login_name},
     lan,
     link::Link,
@@ -109,11 +109,11 @@ async fn host(
         let secret = auth::Secret::token();
         let local =
             LocalAccess { secret: secret.expose().into(), user: user.clone(), device: device.clone() };
-        let (name, locale) = (hosting.name.clone(), parts.desk.locale());
         let secrets = Arc::new(ChannelSecrets::new(Arc::clone(&parts.strongbox), store.instance()));
         let mut config = Config {
-            name,
-            locale,
+            name: hosting.name.clone(),
+            public_url: hosting.public_url.clone(),
+            locale: parts.desk.locale(),
             local: Some(local),
             secrets,
             token_dir: Some(parts.paths.platform_tokens()),
@@ -143,8 +143,10 @@ async fn host(
             () = over.cancelled() => {}
             () = lan::serve(parts, lan.clone().zip(advertised), hosting.lan_port, state.clone(), &end) => {}
             () = health::watch(&parts.desk, &parts.paths.data, &state) => {}
+            () = deliveries::watch(&parts.desk, &state) => {}
             identity = lan::identity(parts, store.instance()), if waiting => lan = Some(identity),
         }
+        parts.desk.clear(ProblemCode::DeliveryFailed);
         // The stream first: it acknowledges what it has while the server still listens.
         if let Some(link) = parts.links.send_replace(Some(Link::offline(inbox.clone()))) {
             link.pause().await;

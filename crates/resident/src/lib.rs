@@ -11,6 +11,7 @@
 mod autostart;
 mod awake;
 mod control;
+mod deliveries;
 mod desk;
 mod forget;
 mod health;

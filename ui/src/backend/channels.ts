@@ -1,12 +1,14 @@
 /** The routes of channels, bindings, routing and deliveries. A secret goes one way: nothing here returns one. */
 import type {
   Binding,
+  BindingCode,
   Candidate,
   ChannelQr,
   ChannelQuota,
   ChannelSettings,
   ChannelTest,
   ChannelView,
+  CodeSent,
   Delivery,
   DeliveryDetail,
   DeliveryPage,
@@ -59,6 +61,8 @@ export class ChannelsApi {
 
   bindings = (name: string) => this.backend.request<Binding[]>("GET", path(name, "bindings"));
   bind = (name: string, user: string, address: string) => this.backend.request<Binding>("PUT", path(name, "bindings", user), { address } satisfies NewBinding);
+  sendCode = (name: string, user: string, address: string) => this.backend.request<CodeSent>("POST", path(name, "bindings", user, "code"), { address } satisfies NewBinding);
+  confirmCode = (name: string, user: string, code: string) => this.backend.request<Binding>("POST", path(name, "bindings", user, "confirm"), { code } satisfies BindingCode);
   unbind = (name: string, user: string) => this.backend.request("DELETE", path(name, "bindings", user));
 
   routes = () => this.backend.request<Route[]>("GET", "/v1/routes");

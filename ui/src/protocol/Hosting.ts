@@ -21,6 +21,11 @@ lan_port: number,
  */
 name: string,
 /**
+ * Where a proxy or tunnel lets the internet reach the loopback port: `https://push.example.org`. Platforms call
+ * back there, and invites name it where the LAN is off.
+ */
+public_url?: string,
+/**
  * Keeps this computer from sleeping while it hosts.
  */
 stay_awake: boolean, };

@@ -3,4 +3,4 @@
 /**
  * The kinds of [`Problem`].
  */
-export type ProblemCode = "store_unwritable" | "store_newer" | "port_in_use" | "keyring_missing" | "keyring_locked" | "keyring_failed" | "notifications_missing" | "tray_missing" | "token_refused" | "certificate_refused" | "host_sleeps";
+export type ProblemCode = "store_unwritable" | "store_newer" | "port_in_use" | "keyring_missing" | "keyring_locked" | "keyring_failed" | "notifications_missing" | "tray_missing" | "token_refused" | "certificate_refused" | "delivery_failed" | "host_sleeps";

@@ -89,6 +89,8 @@ export const bridgeRoutes = [
   ["GET", "/v1/channels/{}/bindings"],
   ["PUT", "/v1/channels/{}/bindings/{}"],
   ["DELETE", "/v1/channels/{}/bindings/{}"],
+  ["POST", "/v1/channels/{}/bindings/{}/code"],
+  ["POST", "/v1/channels/{}/bindings/{}/confirm"],
   ["GET", "/v1/routes"],
   ["PUT", "/v1/routes"],
   ["DELETE", "/v1/routes"],

@@ -237,6 +237,57 @@ describe("people", () => {
     await until(() => called(backend, "DELETE", "/v1/channels/wecom/bindings/chen").length === 1);
   });
 
+  test("a typed address is proven by a code that was sent there", async () => {
+    const { backend } = await at("wecom");
+    const confirm = "/v1/channels/wecom/bindings/chen/confirm";
+    expect(button("Send a code to check the address").disabled).toBe(true);
+    await fill("[name=bind-user]", "chen");
+    await fill("[name=bind-address]", " ChenWei ");
+    button("Send a code to check the address").click();
+    await until(() => document.querySelector("[name=bind-code]") !== null);
+    expect(last(backend, "POST", "/v1/channels/wecom/bindings/chen/code")).toEqual({ address: "ChenWei" });
+    await fill("[name=bind-code]", "654321");
+    await submit("[name=bind-code]");
+    await until(() => text().includes("That is not the code that was sent."));
+    expect(called(backend, "PUT", "/v1/channels/wecom/bindings/chen")).toHaveLength(0);
+    await fill("[name=bind-code]", "123456");
+    await submit("[name=bind-code]");
+    await until(() => text().includes("Chen Wei is bound."));
+    expect(last(backend, "POST", confirm)).toEqual({ code: "123456" });
+    await until(() => document.querySelector("[aria-label='Unbind: Chen Wei']") !== null);
+  });
+
+  test("a code that could not be sent says why, one that is over asks for a new one", async () => {
+    const { backend } = await at("wecom");
+    const request = backend.request.bind(backend);
+    const answers: Record<string, () => unknown> = {
+      code: () => ({ message: { result: "failed", failing: failing({}) } }),
+      confirm: () => {
+        throw new Failure("gone", "no code is waited for", 410);
+      },
+    };
+    backend.request = (async (method, path, body) => {
+      const answer = answers[path.split("/").at(-1) ?? ""];
+      return answer ? answer() : request(method, path, body);
+    }) as typeof backend.request;
+    await fill("[name=bind-user]", "chen");
+    await fill("[name=bind-address]", "ChenWei");
+    button("Send a code to check the address").click();
+    await until(() => text().includes("Add 203.0.113.7 to the trusted addresses"));
+    expect(document.querySelector("[name=bind-code]")).toBeNull();
+    find<HTMLDialogElement>("dialog").close();
+    await idle();
+    answers["code"] = () => ({ message: { result: "passed" }, expires_at: Date.now() + 600_000 });
+    await fill("[name=bind-user]", "chen");
+    await fill("[name=bind-address]", "ChenWei");
+    button("Send a code to check the address").click();
+    await until(() => document.querySelector("[name=bind-code]") !== null);
+    await fill("[name=bind-code]", "123456");
+    await submit("[name=bind-code]");
+    await until(() => text().includes("This code does not work any more"));
+    expect(document.querySelector("[name=bind-code]")).toBeNull();
+  });
+
   test("an address of somebody else, and what the platform refuses, are said in words", async () => {
     const { backend } = await at("wecom");
     const request = backend.request.bind(backend);
@@ -382,23 +433,6 @@ describe("deliveries", () => {
     expect(last(backend, "POST", "/v1/deliveries/resend")).toMatchObject({ unknown: true });
   });
 
-  test("stand in the receipt of their message, by person and for groups", async () => {
-    await open();
-    await go("#/message/Demo00000120");
-    await until(() => text().includes("Harbour WeCom: Failed"));
-    expect(text()).toContain("Harbour WeCom: Accepted by the platform");
-    expect(text()).toContain("Ops group: Accepted by the platform");
-  });
-
-  test("each with its tries", async () => {
-    await at("deliveries");
-    await until(() => lines().length === 3);
-    button("Details: Disk almost full on db-1, Bo Lindqvist").click();
-    await until(() => text().includes("Refused"));
-    expect(find("dialog").textContent).toContain("userid not found");
-    expect(document.querySelector("dialog a[href='#/message/Demo00000120']")).not.toBeNull();
-  });
-});
   test("all means all: portion after portion, and how far it is", async () => {
     const { backend } = await at("deliveries");
     await until(() => lines().length === 3);
@@ -422,3 +456,20 @@ describe("deliveries", () => {
     expect(text()).not.toContain("so far");
   });
 
+  test("stand in the receipt of their message, by person and for groups", async () => {
+    await open();
+    await go("#/message/Demo00000120");
+    await until(() => text().includes("Harbour WeCom: Failed"));
+    expect(text()).toContain("Harbour WeCom: Accepted by the platform");
+    expect(text()).toContain("Ops group: Accepted by the platform");
+  });
+
+  test("each with its tries", async () => {
+    await at("deliveries");
+    await until(() => lines().length === 3);
+    button("Details: Disk almost full on db-1, Bo Lindqvist").click();
+    await until(() => text().includes("Refused"));
+    expect(find("dialog").textContent).toContain("userid not found");
+    expect(document.querySelector("dialog a[href='#/message/Demo00000120']")).not.toBeNull();
+  });
+});

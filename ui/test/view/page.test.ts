@@ -237,6 +237,24 @@ describe("desktop", () => {
     await until(() => called(backend, "POST", "/native/test-notification").length === 1);
   });
 
+  test("the address on the internet, at which platforms answer, is set and taken away", async () => {
+    const { backend } = await open({ native: true });
+    await go("#/settings");
+    const address = () => (backend.calls.findLast(({ method }) => method === "PATCH")?.body as { hosting: { port: number; public_url?: string } }).hosting;
+    const save = () => document.querySelector<HTMLInputElement>("[name=public-url]")!.closest("form")!.requestSubmit();
+    expect(document.querySelector<HTMLInputElement>("[name=public-url]")!.value).toBe("");
+    await fill("[name=public-url]", "push.example.org/hooks");
+    expect(document.querySelector<HTMLInputElement>("[name=public-url]")!.validity.valid).toBe(false);
+    await fill("[name=public-url]", "https://push.example.org");
+    save();
+    await until(() => text().includes("Saved"));
+    expect(address()).toMatchObject({ public_url: "https://push.example.org", port: 8722 });
+    await fill("[name=public-url]", "");
+    save();
+    await until(() => address().public_url === undefined);
+    expect(address().port).toBe(8722);
+  });
+
   test("remote images are not even offered", async () => {
     await open({ native: true });
     await go("#/message/Demo00000120");

@@ -86,15 +86,28 @@ Examples:
         /// The channel.
         name: String,
     },
-    /// Say who a person is at a channel.
-    #[command(after_long_help = "Examples:\n  tocsin channel bind app anna ZhangSan")]
+    /// Say who a person is at a channel: at once, or with a code that is sent to the address.
+    #[command(after_long_help = "\
+With --send-code the person gets six digits at the address. They, or an administrator, bind it with --code within ten minutes.
+
+Examples:
+  tocsin channel bind app anna ZhangSan
+  tocsin channel bind app anna ZhangSan --send-code
+  tocsin channel bind app anna --code 123456")]
     Bind {
         /// The channel.
         name: String,
         /// The person, as listed by `tocsin user list`.
         user: String,
         /// Their openid or userid, as listed by `tocsin channel people`.
-        address: String,
+        #[arg(required_unless_present = "code")]
+        address: Option<String>,
+        /// Send a code there first; whoever tells it is bound.
+        #[arg(long)]
+        send_code: bool,
+        /// The code that was sent.
+        #[arg(long, value_name = "CODE", conflicts_with_all = ["address", "send_code"])]
+        code: Option<String>,
     },
     /// Take a person's address at a channel away; what waits for it fails.
     #[command(after_long_help = "Examples:\n  tocsin channel unbind app anna")]

@@ -103,7 +103,7 @@ fn certificate(asked: &Options, found: &mut Found<'_>) {
 
 fn names(asked: &Options, found: &mut Found<'_>) {
     if let Some(url) = &asked.public_url
-        && !is_origin(url)
+        && !limits::is_origin(url)
     {
         let what = format!("{url:?} is not the address of a page");
         found.wrong("public_url", &what, "write scheme and host, without a path: https://push.example.org");
@@ -171,14 +171,6 @@ fn times(asked: &Options, found: &mut Found<'_>) {
             found.wrong(field, &format!("{span} is out of range"), &remedy);
         }
     }
-}
-
-fn is_origin(url: &str) -> bool {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    rest.is_some_and(|rest| {
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b))
-    })
 }
 
 fn is_host(host: &str) -> bool {

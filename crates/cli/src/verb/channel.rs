@@ -6,8 +6,8 @@ use http::Method;
 use serde_json::{Map, Value, json};
 use tocsin_protocol::{
     channel::{
-        Candidate, ChannelTest, ChannelView, Failing, NewBinding, NewSecret, SECRET_BYTES, Standing,
-        TestOrder, TestStep,
+        BindingCode, Candidate, ChannelTest, ChannelView, CodeSent, Failing, NewBinding, NewSecret,
+        SECRET_BYTES, Standing, TestOrder, TestStep,
     },
     delivery::{Binding, ChannelKind, ChannelSettings, Flow, Route},
 };
@@ -59,10 +59,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
                 vec![who.address.clone(), one_line(&who.name), who.bound_to.clone().unwrap_or_default()]
             })?;
         }
-        Args::Bind { name, user, address } => {
-            let path = format!("{}/bindings/{}", path(&name)?, self::name("user", &user)?);
-            let bound: Binding = link.send(Method::PUT, &path, &NewBinding { address }).await?;
-            context.out.show(&bound, || context.say("changed", &[("name", &user)]))?;
+        Args::Bind { name, user, address, send_code, code } => {
+            return bind(context, &link, (&name, &user), address, send_code, code).await;
         }
         Args::Unbind { name, user } => {
             let path = format!("{}/bindings/{}", path(&name)?, self::name("user", &user)?);
@@ -177,6 +175,32 @@ fn tested(context: &Context, test: &ChannelTest) -> Result<Exit, Failure> {
 fn why(context: &Context, key: &str, failing: &Failing) -> String {
     let head = context.say(key, &[("code", &failing.code), ("message", &plain(&failing.message))]);
     format!("{head}\n{}", context.locale.remedy(&failing.remedy, &failing.params))
+}
+
+async fn bind(
+    context: &Context,
+    link: &Link,
+    (channel, user): (&str, &str),
+    address: Option<String>,
+    send_code: bool,
+    code: Option<String>,
+) -> Result<Exit, Failure> {
+    let path = format!("{}/bindings/{}", path(channel)?, name("user", user)?);
+    let new = NewBinding { address: address.unwrap_or_default() };
+    if send_code {
+        let sent: CodeSent = link.send(Method::POST, &format!("{path}/code"), &new).await?;
+        context.out.show(&sent, || match &sent.message {
+            TestStep::Failed { failing } => why(context, "channel_message_failed", failing),
+            _ => context.say("channel_code_sent", &[("channel", channel), ("user", user)]),
+        })?;
+        return Ok(if sent.message == TestStep::Passed { Exit::Ok } else { Exit::Failed });
+    }
+    let bound: Binding = match code {
+        Some(code) => link.send(Method::POST, &format!("{path}/confirm"), &BindingCode { code }).await?,
+        None => link.send(Method::PUT, &path, &new).await?,
+    };
+    context.out.show(&bound, || context.say("changed", &[("name", user)]))?;
+    Ok(Exit::Ok)
 }
 
 async fn route(

@@ -117,6 +117,7 @@ pub struct QuietHours {
 /// The server, while hosting.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(default, deny_unknown_fields)]
+#[ts(optional_fields)]
 pub struct Hosting {
     /// Loopback port.
     pub port: u16,
@@ -126,6 +127,10 @@ pub struct Hosting {
     pub lan_port: u16,
     /// Name of the team, shown to those who join.
     pub name: String,
+    /// Where a proxy or tunnel lets the internet reach the loopback port: `https://push.example.org`. Platforms call
+    /// back there, and invites name it where the LAN is off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
     /// Keeps this computer from sleeping while it hosts.
     pub stay_awake: bool,
 }
@@ -142,6 +147,7 @@ impl Default for Hosting {
             lan: false,
             lan_port: DEFAULT_LAN_PORT,
             name: "Tocsin".into(),
+            public_url: None,
             stay_awake: false,
         }
     }

@@ -8,6 +8,7 @@ use tocsin_protocol::{
         Hello, JoinRequest, OpenUrl, OpenWindow, Pause, Settings, SettingsChange, Spool, Status, VaultChoice,
         View,
     },
+    limits,
 };
 
 use super::{Control, Fault};
@@ -44,6 +45,12 @@ pub(super) async fn change_settings(
         && (hosting.port == 0 || hosting.lan_port == 0 || hosting.port == hosting.lan_port)
     {
         return Err(Fault::invalid("the two ports must be different and not 0"));
+    }
+    if let Some(url) = change.hosting.as_ref().and_then(|hosting| hosting.public_url.as_deref())
+        && !limits::is_origin(url)
+    {
+        return Err(Fault::invalid(format!("{url:?} is not the address of a page"))
+            .hint("write scheme and host, without a path: https://push.example.org"));
     }
     if let Some(quiet) = change.notifications.as_ref().and_then(|notifications| notifications.quiet_hours)
         && (quiet.from > 1439 || quiet.to > 1439)

@@ -1,6 +1,6 @@
 //! What the platforms push: from a request to an answer.
 //!
-//! - The platform is answered within [`ANSWER_WITHIN`] whatever the store does; the work goes on beside it, and is tried
+//! - The platform is answered by a deadline ([`ANSWER_WITHIN`]) whatever the store does; the work goes on beside it, and is tried
 //!   again for a while if the store cannot write.
 //! - What was acted on once is answered again in the same way, without effect.
 //! - A press proves who pressed. Whether the message is theirs is for the store, which refuses what is not owed to them.
@@ -21,11 +21,14 @@ use tocsin_wechat::callback::{
     Admission, Answer, Callback, Event, Fingerprint, Guard, Opened, Query, Rejected, Reply, TemplateStatus,
 };
 
+use tokio::time::{Instant, timeout_at};
+
 use super::Outside;
 use crate::alerts::Alert;
 
-/// The platforms wait five seconds.
-const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+/// From the request to the answer, its body and the work on it together. The platforms wait five seconds; one of them is
+/// for the way.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 /// A store that cannot write is asked again for so long; the platform repeats its push only a few times.
 const KEEP_TRYING: Duration = Duration::from_mins(2);
 /// Between two of those tries.
@@ -66,13 +69,14 @@ impl Outside {
         callback.verify_url(&Query::parse(query), (self.clock)()).map_err(Refusal::Rejected)
     }
 
-    /// A push.
+    /// A push, answered by `deadline`.
     pub async fn pushed(
         self: &Arc<Self>,
         store: &Arc<dyn Store>,
         channel: &str,
         query: &str,
         body: &[u8],
+        deadline: Instant,
     ) -> std::result::Result<Answer, Refusal> {
         let line = self.line(channel).ok_or(Refusal::NotHere)?;
         let callback = line.callback().ok_or(Refusal::NotHere)?;
@@ -82,7 +86,9 @@ impl Outside {
         let reply = match admission {
             // Still worked on: whatever comes of it, the platform has done its part.
             Admission::Repeat(reply) => reply.unwrap_or(Reply::Success),
-            Admission::First => self.first(store, channel, &opened).await.map_err(Refusal::Store)?,
+            Admission::First => {
+                self.first(store, channel, &opened, deadline).await.map_err(Refusal::Store)?
+            }
         };
         Ok(self.written(callback, &opened, &reply))
     }
@@ -97,11 +103,12 @@ impl Outside {
         store: &Arc<dyn Store>,
         channel: &str,
         opened: &Opened,
+        deadline: Instant,
     ) -> Result<Reply> {
         let (this, store, channel) = (self.clone(), store.clone(), channel.to_owned());
         let (event, push) = (opened.event.clone(), opened.fingerprint);
         let working = self.tasks.spawn(async move { this.work(&store, &channel, &event, push).await });
-        match tokio::time::timeout(ANSWER_WITHIN, working).await {
+        match timeout_at(deadline, working).await {
             Ok(Ok(done)) => done,
             // A panic in it has been told where it happened.
             Ok(Err(_)) => Err(Error::Unavailable("the push was not worked on".into())),
@@ -116,7 +123,7 @@ impl Outside {
         event: &Event,
         push: Fingerprint,
     ) -> Result<Reply> {
-        let until = tokio::time::Instant::now() + KEEP_TRYING;
+        let until = Instant::now() + KEEP_TRYING;
         loop {
             match self.act(store, channel, event).await {
                 Ok(reply) => {
@@ -126,7 +133,7 @@ impl Outside {
                 Err(error) => {
                     tracing::warn!(%error, channel, "a push could not be acted on");
                     let passing = matches!(error, Error::Unavailable(_));
-                    if !passing || tokio::time::Instant::now() >= until {
+                    if !passing || Instant::now() >= until {
                         self.pushes().give_up(&push);
                         return Err(error);
                     }

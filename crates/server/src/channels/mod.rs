@@ -8,6 +8,7 @@
 
 pub mod callback;
 mod herald;
+pub mod proof;
 mod secrets;
 
 use std::{
@@ -58,6 +59,8 @@ pub struct Outside {
     pushes: Mutex<Guard>,
     /// QR codes that bind, by their scene.
     scenes: Mutex<BTreeMap<String, Scene>>,
+    /// Codes that bind whoever can tell them.
+    pub proofs: proof::Proofs,
     tasks: TaskTracker,
 }
 
@@ -129,6 +132,7 @@ impl Outside {
             changing: tokio::sync::Mutex::default(),
             pushes: Mutex::default(),
             scenes: Mutex::default(),
+            proofs: proof::Proofs::default(),
             tasks: tasks.clone(),
         });
         let (courier, stop, patience) = (outside.courier.clone(), shutdown.clone(), config.connections.drain);

@@ -85,6 +85,8 @@ pub const TABLE: &[Rule] = &[
     rule("GET", "/v1/channels/{name}/bindings", Access::Admin),
     rule("PUT", "/v1/channels/{name}/bindings/{user}", Access::Admin),
     rule("DELETE", "/v1/channels/{name}/bindings/{user}", Access::Admin),
+    rule("POST", "/v1/channels/{name}/bindings/{user}/code", Access::Admin),
+    rule("POST", "/v1/channels/{name}/bindings/{user}/confirm", Access::Person),
     rule("GET", "/v1/routes", Access::Admin),
     rule("PUT", "/v1/routes", Access::Admin),
     rule("DELETE", "/v1/routes", Access::Admin),

@@ -2,19 +2,27 @@
 
 use axum::{Json as Answer, extract::State, http::StatusCode};
 use rand::Rng as _;
+use tocsin_delivery::wechat;
 use tocsin_protocol::{
     Code,
-    channel::{ADDRESS_BYTES, Candidate, ChannelQr, NewBinding, QrOrder},
+    channel::{
+        ADDRESS_BYTES, BindingCode, Candidate, ChannelQr, CodeSent, FailingClass, NewBinding, QrOrder,
+        TestStep,
+    },
     delivery::Binding,
 };
 use tocsin_store::outbox::Bound;
 
 use super::{
-    channels::{outside, ready, unable},
+    channels::{outside, ready, unable, unlogged},
     check,
     input::{Json, Path},
 };
-use crate::{AppState, Failure};
+use crate::{
+    AppState, Failure,
+    auth::Identity,
+    channels::proof::{KEPT, Told},
+};
 
 /// How long a QR code binds, seconds: the person is being waited for.
 const QR_SECONDS: u32 = 600;
@@ -80,6 +88,11 @@ pub async fn bind(
     Path((name, user)): Path<(String, String)>,
     Json(new): Json<NewBinding>,
 ) -> Result<Answer<Binding>, Failure> {
+    let address = one_address(&new)?;
+    Ok(Answer(outside(&state)?.outbox.bind(&name, &user, address).await?))
+}
+
+fn one_address(new: &NewBinding) -> Result<&str, Failure> {
     let address = new.address.trim();
     check::some_text("address", address, ADDRESS_BYTES)?;
     // `|` would address several people, `@all` everybody.
@@ -88,7 +101,82 @@ pub async fn bind(
     {
         return Err(check::invalid("address", "letters, digits and - _ . @ are taken"));
     }
-    Ok(Answer(outside(&state)?.outbox.bind(&name, &user, address).await?))
+    Ok(address)
+}
+
+/// Sends a code to an address; whoever tells it within ten minutes is bound there. What the platform refuses is in the
+/// answer (admin).
+#[utoipa::path(post, path = "/v1/channels/{name}/bindings/{user}/code", tag = "channels", params(("name" = String, Path), ("user" = String, Path)), request_body = NewBinding, responses((status = 200, body = CodeSent)))]
+pub async fn send_code(
+    State(state): State<AppState>,
+    identity: Identity,
+    Path((name, user)): Path<(String, String)>,
+    Json(new): Json<NewBinding>,
+) -> Result<Answer<CodeSent>, Failure> {
+    let outside = outside(&state)?;
+    let address = one_address(&new)?;
+    let line = ready(outside, &name).await?;
+    if line.kind().is_group() {
+        return Err(check::invalid("kind", "a group has no address of a single person to send a code to"));
+    }
+    state.store.user(&user).await?;
+    let bound = outside.outbox.bindings(&name).await?;
+    if bound.iter().any(|bound| bound.address.eq_ignore_ascii_case(address) && bound.user != user) {
+        return Err(Failure::new(Code::Conflict, "this address belongs to somebody else"));
+    }
+    let (_, asking, _) = identity.user()?;
+    let code = outside.proofs.make(&name, &user, address, (state.clock)());
+    let words = outside.words();
+    let title = words.say("code_title", &[("code", &code)]);
+    let body = words.say("code_body", &[("code", &code), ("user", &user), ("admin", asking)]);
+    let message = unlogged(&state, asking, title, body);
+    let outcome = line.try_out(&message, address, &format!("{}-c", message.id)).await;
+    let step = match wechat::of_outcome(line.kind(), &outcome, address) {
+        None => TestStep::Passed,
+        Some(failing) => TestStep::Failed { failing },
+    };
+    // Where no answer came it may have arrived.
+    if matches!(&step, TestStep::Failed { failing } if failing.class != FailingClass::Unknown) {
+        outside.proofs.forget(&name, &user);
+        return Ok(Answer(CodeSent { message: step, expires_at: None }));
+    }
+    Ok(Answer(CodeSent { message: step, expires_at: Some((state.clock)().saturating_add(KEPT)) }))
+}
+
+/// Binds the address that the code was sent to (the person, or an admin for them).
+#[utoipa::path(post, path = "/v1/channels/{name}/bindings/{user}/confirm", tag = "channels", params(("name" = String, Path), ("user" = String, Path)), request_body = BindingCode, responses((status = 200, body = Binding)))]
+pub async fn confirm(
+    State(state): State<AppState>,
+    identity: Identity,
+    Path((name, user)): Path<(String, String)>,
+    Json(told): Json<BindingCode>,
+) -> Result<Answer<Binding>, Failure> {
+    let (_, asking, _) = identity.user()?;
+    if asking != user {
+        identity.admin()?;
+    }
+    let outside = outside(&state)?;
+    let address = match outside.proofs.compare(&name, &user, told.code.trim(), (state.clock)()) {
+        Told::Right(address) => address,
+        Told::Wrong(0) => {
+            return Err(Failure::new(Code::Gone, "that is not the code that was sent, for the last time")
+                .hint("have a new code sent"));
+        }
+        Told::Wrong(left) => {
+            return Err(check::invalid("code", "that is not the code that was sent")
+                .hint(format!("tries that are left: {left}")));
+        }
+        Told::Nothing => {
+            return Err(Failure::new(
+                Code::Gone,
+                "no code is waited for: none was sent, or its time is over",
+            )
+            .hint("have a new code sent"));
+        }
+    };
+    let binding = outside.outbox.bind(&name, &user, &address).await?;
+    outside.proofs.forget(&name, &user);
+    Ok(Answer(binding))
 }
 
 /// Takes a person's address away; what waits for it fails (admin).

@@ -122,7 +122,9 @@ pub async fn test(
     let mut test = ChannelTest { token, message: TestStep::Skipped, msgid: None };
     if let Some(address) = address.filter(|_| !matches!(test.token, TestStep::Failed { .. })) {
         let (_, asking, _) = identity.user()?;
-        let message = trial(&state, outside, asking);
+        let words = outside.words();
+        let (title, body) = (words.say("test_title", &[]), words.say("test_body", &[("user", asking)]));
+        let message = unlogged(&state, asking, title, body);
         let key = format!("{}-t", message.id);
         let outcome = line.try_out(&message, &address, &key).await;
         test.message = match wechat::of_outcome(line.kind(), &outcome, &address) {
@@ -265,15 +267,15 @@ async fn recipient(
 }
 
 /// A message that is in no log.
-fn trial(state: &AppState, outside: &Outside, asking: &str) -> Message {
+pub(super) fn unlogged(state: &AppState, asking: &str, title: String, body: String) -> Message {
     let id = MessageId::random(&mut rand::rng());
     Message {
         id,
         cursor: Cursor { epoch: state.store.epoch(), seq: 0 },
         topic: None,
         sender: asking.to_owned(),
-        title: outside.words().say("test_title", &[]),
-        body: outside.words().say("test_body", &[("user", asking)]),
+        title,
+        body,
         format: Format::default(),
         priority: Priority::DEFAULT,
         tags: Vec::new(),

@@ -106,6 +106,8 @@ fn of_channels() -> Router<AppState> {
         .route("/v1/channels/{name}/qr", post(bindings::qr))
         .route("/v1/channels/{name}/bindings", get(bindings::list))
         .route("/v1/channels/{name}/bindings/{user}", put(bindings::bind).delete(bindings::unbind))
+        .route("/v1/channels/{name}/bindings/{user}/code", post(bindings::send_code))
+        .route("/v1/channels/{name}/bindings/{user}/confirm", post(bindings::confirm))
         .route("/v1/routes", routing)
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/{id}", get(deliveries::one))

@@ -41,7 +41,7 @@ pub struct MessagePage {
         tickets::make, invites::make, invites::join, session::code, session::open, session::close,
         channels::list, channels::one, channels::put, channels::remove, channels::set_secret, channels::delete_secret,
         channels::test, channels::reopen, channels::templates, channels::quota,
-        bindings::candidates, bindings::qr, bindings::list, bindings::bind, bindings::unbind,
+        bindings::candidates, bindings::qr, bindings::list, bindings::bind, bindings::unbind, bindings::send_code, bindings::confirm,
         routing::list, routing::set, routing::remove, deliveries::list, deliveries::one, deliveries::resend,
         platform::verify_wechat, platform::wechat, platform::verify_wecom, platform::wecom,
         alertmanager::hook, health::alive, health::ready, health::metrics, described, poll, events, ws

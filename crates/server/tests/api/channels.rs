@@ -11,15 +11,15 @@ use tocsin_wechat_sim::{Fault, Item, Kind, Options, Simulator, Target, seed};
 use crate::office::{Answer, Office, send};
 
 /// Long enough for a busy machine; nothing is measured by it.
-const PATIENCE: Duration = Duration::from_secs(30);
-const CALLBACK_TOKEN: &str = "callbackToken1";
-const CALLBACK_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
+pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const CALLBACK_TOKEN: &str = "callbackToken1";
+pub const CALLBACK_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 /// Who ann is at WeCom.
-const USERID: &str = "ZhangSan";
+pub const USERID: &str = "ZhangSan";
 
-struct Desk {
-    office: Office,
-    sim: Simulator,
+pub struct Desk {
+    pub office: Office,
+    pub sim: Simulator,
     /// The app's secret.
     secret: String,
     tokens: tempfile::TempDir,
@@ -27,11 +27,11 @@ struct Desk {
 
 impl Desk {
     /// An office and the platforms, with nothing between them yet.
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         Self::with(Timings::default()).await
     }
 
-    async fn with(timings: Timings) -> Self {
+    pub async fn with(timings: Timings) -> Self {
         let tokens = tempfile::tempdir().unwrap();
         let dir = tokens.path().to_owned();
         let office = Office::with(move |config| {
@@ -46,12 +46,12 @@ impl Desk {
         Self { office, sim, secret, tokens }
     }
 
-    async fn put(&self, path: &str, body: Value) -> Answer {
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
         send(self.office.request("PUT", path).bearer_auth(&self.office.root).json(&body)).await
     }
 
     /// A WeCom app called `app`, reached at the simulator.
-    async fn wecom(&self, callback: bool) {
+    pub async fn wecom(&self, callback: bool) {
         let config = json!({
             "corp_id": seed::CORPID, "agent_id": seed::AGENT_ID, "base_url": self.sim.wecom_url(),
             "proxy": "none", "callback": callback,
@@ -76,7 +76,7 @@ impl Desk {
         self.put("/v1/routes", json!({"channel": "app", "topic": "ops", "from_priority": 4})).await.is(204);
     }
 
-    async fn urgent(&self, title: &str) -> String {
+    pub async fn urgent(&self, title: &str) -> String {
         let message = json!({
             "topic": "ops", "title": title, "body": "/ is full", "priority": 5,
             "actions": [{"type": "acknowledge"}],
@@ -86,7 +86,7 @@ impl Desk {
     }
 
     /// Waits until the receipt says this.
-    async fn receipt(&self, id: &str, what: &str, says: impl Fn(&Value) -> bool) -> Value {
+    pub async fn receipt(&self, id: &str, what: &str, says: impl Fn(&Value) -> bool) -> Value {
         let path = format!("/v1/messages/{id}/receipt");
         let mut last = Value::Null;
         let waiting = async {
@@ -102,22 +102,22 @@ impl Desk {
         last
     }
 
-    async fn on_the_phone(&self) -> Item {
+    pub async fn on_the_phone(&self) -> Item {
         let found = self.sim.wait_for("a message", PATIENCE, |world| world.inbox.shown().next().cloned());
         found.await.unwrap()
     }
 
-    fn shown(&self) -> usize {
+    pub fn shown(&self) -> usize {
         self.sim.world(|world| world.inbox.shown().count())
     }
 }
 
-fn ann(receipt: &Value) -> Value {
+pub fn ann(receipt: &Value) -> Value {
     let people = receipt["people"].as_array().unwrap();
     people.iter().find(|person| person["user"] == "ann").unwrap().clone()
 }
 
-fn way_is(state: &'static str) -> impl Fn(&Value) -> bool {
+pub fn way_is(state: &'static str) -> impl Fn(&Value) -> bool {
     move |receipt| ann(receipt)["ways"][0]["state"] == state
 }
 

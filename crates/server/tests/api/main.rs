@@ -5,7 +5,9 @@
 mod access;
 mod alertmanager;
 mod attempts;
+mod callbacks;
 mod channels;
+mod codes;
 mod errors;
 mod faults;
 mod guard;

@@ -1,8 +1,6 @@
 //! `/v1/hooks/wechat/{channel}` and `/v1/hooks/wecom/{channel}`: what the WeChat platforms push. Public, because the
 //! platform has no token of ours: its signature is what lets it in.
 
-use std::time::Duration;
-
 use axum::{
     body::{Body, to_bytes},
     extract::{RawQuery, State},
@@ -11,15 +9,13 @@ use axum::{
 };
 use tocsin_protocol::{Code, delivery::ChannelKind};
 use tocsin_wechat::callback::{BODY_BYTES, Rejected};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     AppState, Failure,
-    channels::callback::Refusal,
+    channels::callback::{ANSWER_WITHIN, Refusal},
     routes::{channels::outside, input::Path},
 };
-
-/// Time for a body: the platform waits five seconds for the whole.
-const BODY_WITHIN: Duration = Duration::from_secs(2);
 
 /// The console of an official account verifies the address.
 #[utoipa::path(get, path = "/v1/hooks/wechat/{channel}", tag = "hooks", params(("channel" = String, Path)), responses((status = 200, body = String)), security(()))]
@@ -66,6 +62,8 @@ async fn push(
     RawQuery(query): RawQuery,
     body: Body,
 ) -> Response {
+    // What the body takes is not there for the work: the platform waits for both together.
+    let deadline = Instant::now() + ANSWER_WITHIN;
     let outside = match outside(state) {
         Ok(outside) => outside,
         Err(failure) => return failure.into_response(),
@@ -73,12 +71,12 @@ async fn push(
     if outside.line(name).is_none_or(|line| line.kind() != kind) {
         return refused(Refusal::NotHere);
     }
-    let bytes = match tokio::time::timeout(BODY_WITHIN, to_bytes(body, BODY_BYTES)).await {
+    let bytes = match timeout_at(deadline, to_bytes(body, BODY_BYTES)).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => return refused(Refusal::Rejected(Rejected::TooLong)),
         Err(_) => return Failure::new(Code::BadRequest, "the body did not arrive in time").into_response(),
     };
-    match outside.pushed(&state.store, name, &query.unwrap_or_default(), &bytes).await {
+    match outside.pushed(&state.store, name, &query.unwrap_or_default(), &bytes, deadline).await {
         Ok(answer) => ([(CONTENT_TYPE, answer.content_type)], answer.body).into_response(),
         Err(refusal) => refused(refusal),
     }
