@@ -67,10 +67,35 @@ pub fn pinned(core: u8, program: &Path) -> Command {
     command
 }
 
-/// Pins this process: what it starts later is pinned on its own.
+/// Time of the whole machine so far, in ticks: all of it, and what the hypervisor took away.
+pub fn machine_time() -> (u64, u64) {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields: Vec<u64> =
+        stat.lines().next().unwrap_or("").split(' ').filter_map(|field| field.parse().ok()).collect();
+    // user nice system idle iowait irq softirq steal; the guests behind them are in user already.
+    (fields.iter().take(8).sum(), fields.get(7).copied().unwrap_or(0))
+}
+
+/// The share that was taken away since.
+pub fn stolen_since((all, steal): (u64, u64)) -> f64 {
+    let (all_now, steal_now) = machine_time();
+    steal_now.saturating_sub(steal) as f64 / (all_now.saturating_sub(all).max(1)) as f64
+}
+
+/// Pins this process and what it starts from now on, unless that is pinned on its own.
 pub fn pin_self(core: usize) {
+    pin(&[core]);
+}
+
+/// Lets this process and what it starts from now on run on every core again.
+pub fn unpin_self() {
+    let cores: Vec<usize> = (0..rustix::thread::CpuSet::MAX_CPU).collect();
+    pin(&cores);
+}
+
+fn pin(cores: &[usize]) {
     let mut set = rustix::thread::CpuSet::new();
-    set.set(core);
+    cores.iter().for_each(|core| set.set(*core));
     for task in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
         let pid = task.file_name().to_string_lossy().parse().ok().and_then(rustix::process::Pid::from_raw);
         // A machine with one core cannot pin to the second; the figures are then what they are.

@@ -58,7 +58,6 @@ impl Subject {
             .arg(self.data())
             .args(&self.extra)
             .env("XDG_RUNTIME_DIR", self.dir.path())
-            .env("RUST_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

@@ -32,14 +32,13 @@ pub fn is_owned(home: &Home, name: &str) -> bool {
 
 /// A property of the one item in the tray, as GVariant text; an error while there is none.
 pub fn tray_property(home: &Home, property: &str) -> Result<String> {
-    let (name, path) = tray_item(home)?;
+    let TrayItem { name, path } = TrayItem::find(home)?;
     call(home, &name, &path, GET, &["org.kde.StatusNotifierItem", property])
 }
 
 /// Calls a method of the one item in the tray: `Activate` with `["0", "0"]` is a left click.
 pub fn call_tray(home: &Home, method: &str, arguments: &[&str]) -> Result<String> {
-    let (name, path) = tray_item(home)?;
-    call(home, &name, &path, &format!("org.kde.StatusNotifierItem.{method}"), arguments)
+    TrayItem::find(home)?.call(home, method, arguments)
 }
 
 /// The menu of the one item in the tray, with its labels, as GVariant text.
@@ -54,14 +53,27 @@ pub fn tray_menu(home: &Home) -> Result<String> {
 
 const GET: &str = "org.freedesktop.DBus.Properties.Get";
 
-/// Bus name and object path of the one item in the tray. A panel may still list one whose program was killed.
-fn tray_item(home: &Home) -> Result<(String, String)> {
-    let watcher = "org.kde.StatusNotifierWatcher";
-    let items =
-        call(home, watcher, "/StatusNotifierWatcher", GET, &[watcher, "RegisteredStatusNotifierItems"])?;
-    // `(<['org.kde.StatusNotifierItem-42-1/StatusNotifierItem']>,)`
-    let lives = |item: &&str| is_owned(home, item.split('/').next().unwrap_or(item));
-    let item = items.split('\'').skip(1).step_by(2).find(lives).context("no item in the tray")?;
-    let (name, path) = item.split_once('/').unwrap_or((item, "StatusNotifierItem"));
-    Ok((name.into(), format!("/{path}")))
+/// The one item in the tray.
+pub struct TrayItem {
+    name: String,
+    path: String,
+}
+
+impl TrayItem {
+    /// Looks for it. A panel may still list one whose program was killed.
+    pub fn find(home: &Home) -> Result<Self> {
+        let watcher = "org.kde.StatusNotifierWatcher";
+        let items =
+            call(home, watcher, "/StatusNotifierWatcher", GET, &[watcher, "RegisteredStatusNotifierItems"])?;
+        // `(<['org.kde.StatusNotifierItem-42-1/StatusNotifierItem']>,)`
+        let lives = |item: &&str| is_owned(home, item.split('/').next().unwrap_or(item));
+        let item = items.split('\'').skip(1).step_by(2).find(lives).context("no item in the tray")?;
+        let (name, path) = item.split_once('/').unwrap_or((item, "StatusNotifierItem"));
+        Ok(Self { name: name.into(), path: format!("/{path}") })
+    }
+
+    /// Calls one of its methods.
+    pub fn call(&self, home: &Home, method: &str, arguments: &[&str]) -> Result<String> {
+        call(home, &self.name, &self.path, &format!("org.kde.StatusNotifierItem.{method}"), arguments)
+    }
 }

@@ -14,7 +14,7 @@ use tokio::{io::AsyncReadExt as _, net::TcpStream, sync::mpsc, task::JoinSet};
 use crate::{
     ceiling::send_loop::MESSAGE_BYTES,
     client::{http::Http, ws::Ws},
-    point::Bench,
+    point::{Bench, undisturbed},
     process::{self, Running, pinned},
     report::{Bound, Report},
     subject::{PEOPLE, Subject},
@@ -29,13 +29,18 @@ pub async fn run(args: &Bench, report: &mut Report) -> Result<()> {
     let messages = if args.quick { QUICK } else { MESSAGES };
     let subject = Subject::start(&args.tocsin, &[]).await?;
     let tokens = subject.populate().await?;
-    let plain = deliver(&subject, &tokens, messages, false).await?;
-    let ceiling = send_loop(messages).await?;
-    let acked = deliver(&subject, &tokens, messages, true).await?;
-    report.figure("fanout_vs_send_loop", plain / ceiling, Bound::AtLeast(0.5));
-    report.figure("fanout_with_acks_vs_send_loop", acked / ceiling, Bound::Reported);
-    report.figure("fanout_deliveries_per_cpu_s", plain, Bound::Reported);
-    report.figure("send_loop_per_cpu_s", ceiling, Bound::Reported);
+    let pairs = undisturbed(args, async || {
+        let plain = deliver(&subject, &tokens, messages, false).await?;
+        let ceiling = send_loop(messages).await?;
+        let acked = deliver(&subject, &tokens, messages, true).await?;
+        Ok((plain, ceiling, acked))
+    })
+    .await?;
+    let each = |of: fn(&(f64, f64, f64)) -> f64| pairs.iter().map(of).collect();
+    report.median("fanout_vs_send_loop", each(|pair| pair.0 / pair.1), Bound::AtLeast(0.5));
+    report.median("fanout_with_acks_vs_send_loop", each(|pair| pair.2 / pair.1), Bound::Reported);
+    report.median("fanout_deliveries_per_cpu_s", each(|pair| pair.0), Bound::Reported);
+    report.median("send_loop_per_cpu_s", each(|pair| pair.1), Bound::Reported);
     Ok(())
 }
 

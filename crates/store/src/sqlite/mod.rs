@@ -5,12 +5,14 @@
 //!   the head, and only then answers. No delay is added: a lone operation is a batch of one.
 //! - **A few reader threads** with read-only connections, started when first needed; each read is one transaction and
 //!   so sees one position of the log.
+//! - **One thread moves the bulk of the log** into the database, started when the log has grown for the first time.
 //! - **The recent end of the log** is kept in memory for the hub's tail, which then costs no statement at all.
 //! - Nothing wakes while nothing happens: threads block on their queues, there are no timers.
 //!
 //! SQL stands beside the verb it serves: `publish.rs`, `ack.rs`, `receipt.rs` …
 
 mod ack;
+mod checkpoint;
 mod claim;
 mod copy;
 mod device;

@@ -112,6 +112,16 @@ pub(super) fn writer(dir: &Path) -> Outcome<Connection> {
     Ok(conn)
 }
 
+/// A connection that makes checkpoints. It never writes a row, so it needs no cache.
+pub(super) fn mover(dir: &Path) -> Outcome<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(dir.join(DATABASE), flags)?;
+    conn.busy_timeout(BUSY)?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+    Ok(conn)
+}
+
 /// A connection that cannot write.
 pub(super) fn reader(dir: &Path) -> Outcome<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     QUEUE, Shared,
+    checkpoint::Checkpoints,
     fault::{Fault, Outcome, Trouble},
     open, touch,
     tx::{Names, Tx},
@@ -28,8 +29,6 @@ use crate::{Error, Result};
 
 /// Stack of the thread: SQLite's deepest statement here needs a tenth of it.
 const STACK: usize = 512 * 1024;
-/// A checkpoint is made when the write-ahead log has grown by this many pages (4 MiB): SQLite's own default.
-const CHECKPOINT: u64 = 1000;
 
 /// The handle that callers have.
 pub(super) struct Writer {
@@ -161,8 +160,7 @@ struct Room {
     /// Pages in the write-ahead log after the last commit. Its file says nothing of them: it keeps its size when the
     /// log begins anew.
     logged: Arc<AtomicU64>,
-    /// How many there were at the last checkpoint.
-    checkpointed: u64,
+    checkpoints: Checkpoints,
     _lock: File,
 }
 
@@ -180,7 +178,8 @@ impl Room {
             Ok(())
         };
         conn.wal_hook(Some(note)).map_err(|error| Error::Unavailable(error.to_string()))?;
-        Ok(Self { shared, conn, names: Names::default(), queue, logged, checkpointed: 0, _lock: lock })
+        let checkpoints = Checkpoints::new(Arc::clone(&shared));
+        Ok(Self { shared, conn, names: Names::default(), queue, logged, checkpoints, _lock: lock })
     }
 
     fn live(mut self) {
@@ -194,7 +193,7 @@ impl Room {
                 // commit, which then carries them all.
                 std::thread::yield_now();
             }
-            self.checkpoint();
+            self.checkpoints.look(&self.conn, self.logged.load(Ordering::Relaxed));
         }
         self.finish();
     }
@@ -274,25 +273,8 @@ impl Room {
         Ok(())
     }
 
-    /// Moves what is committed from the write-ahead log into the database, if the log has grown enough since the last
-    /// time: a reader may keep the log from beginning anew.
-    fn checkpoint(&mut self) {
-        let logged = self.logged.load(Ordering::Relaxed);
-        if logged < self.checkpointed {
-            self.checkpointed = 0;
-        }
-        if logged - self.checkpointed < CHECKPOINT || self.shared.poison.get().is_some() {
-            return;
-        }
-        self.checkpointed = logged;
-        let checkpoint = self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        if let Err(error) = checkpoint {
-            // No room for it now; the log still holds everything. A failed flush is another matter.
-            self.shared.note(&Trouble::of(&error));
-        }
-    }
-
-    fn finish(self) {
+    fn finish(mut self) {
+        self.checkpoints.end();
         if self.shared.poison.get().is_some() {
             return;
         }
