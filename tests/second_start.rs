@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::process::Stdio;
+use std::{fmt::Write as _, process::Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -110,10 +110,10 @@ fn scene(home: &Home) -> String {
     for name in ["first", "second", "third", "one", "other", "again"] {
         let said = read(home.join(&format!("{name}.log")));
         if !said.is_empty() {
-            scene += &format!("{name} said:\n{said}\n");
+            _ = writeln!(scene, "{name} said:\n{said}");
         }
     }
-    scene += &format!("windows:\n{}\n", window_list(home).unwrap_or_else(|error| error.to_string()));
+    _ = writeln!(scene, "windows:\n{}", window_list(home).unwrap_or_else(|error| error.to_string()));
     let log = support::paths(home).map(|paths| read(paths.log_file())).unwrap_or_default();
     scene + &format!("resident's log:\n{log}")
 }

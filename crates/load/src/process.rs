@@ -95,7 +95,9 @@ pub fn unpin_self() {
 
 fn pin(cores: &[usize]) {
     let mut set = rustix::thread::CpuSet::new();
-    cores.iter().for_each(|core| set.set(*core));
+    for core in cores {
+        set.set(*core);
+    }
     for task in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
         let pid = task.file_name().to_string_lossy().parse().ok().and_then(rustix::process::Pid::from_raw);
         // A machine with one core cannot pin to the second; the figures are then what they are.

@@ -152,7 +152,10 @@ mod tests {
         let mut report = report();
         report.median("x", vec![9.0, 1.0, 2.0], Bound::AtMost(3.0));
         let object = report.object();
-        assert_eq!((&object["x"], &object["x_min"], &object["x_max"]), (&json!(2.0), &json!(1.0), &json!(9.0)));
+        assert_eq!(
+            (&object["x"], &object["x_min"], &object["x_max"]),
+            (&json!(2.0), &json!(1.0), &json!(9.0))
+        );
     }
 
     #[test]

@@ -109,16 +109,7 @@ async fn host(
         let secret = auth::Secret::token();
         let local =
             LocalAccess { secret: secret.expose().into(), user: user.clone(), device: device.clone() };
-        let secrets = Arc::new(ChannelSecrets::new(Arc::clone(&parts.strongbox), store.instance()));
-        let mut config = Config {
-            name: hosting.name.clone(),
-            public_url: hosting.public_url.clone(),
-            locale: parts.desk.locale(),
-            local: Some(local),
-            secrets,
-            token_dir: Some(parts.paths.platform_tokens()),
-            ..Config::default()
-        };
+        let mut config = config(parts, hosting, store.instance(), local);
         if let Some(identity) = &lan {
             lan::advertise(&mut config, identity, hosting.lan_port);
         }
@@ -158,6 +149,19 @@ async fn host(
         }
     }
     Ok(())
+}
+
+/// What the server in here is told.
+fn config(parts: &Parts, hosting: &Hosting, instance: &str, local: LocalAccess) -> Config {
+    Config {
+        name: hosting.name.clone(),
+        public_url: hosting.public_url.clone(),
+        locale: parts.desk.locale(),
+        local: Some(local),
+        secrets: Arc::new(ChannelSecrets::new(Arc::clone(&parts.strongbox), instance)),
+        token_dir: Some(parts.paths.platform_tokens()),
+        ..Config::default()
+    }
 }
 
 fn loopback(port: u16) -> SocketAddr {

@@ -109,8 +109,8 @@ fn the_button_acknowledges() -> Result<()> {
 #[test]
 fn a_resolved_version_changes_the_popup_in_place() -> Result<()> {
     let mut desk = Desk::hosting(&[Part::Notifications])?;
-    let disk = json!({ "topic": "general", "title": "disk full", "priority": 5, "key": "disk" });
-    desk.call("POST", "/v1/messages", &disk)?;
+    let alert = json!({ "topic": "general", "title": "disk full", "priority": 5, "key": "disk" });
+    desk.call("POST", "/v1/messages", &alert)?;
     desk.wait_notification("disk full")?;
     assert_eq!(screen::notifications_on_screen(&desk.home)?, 1);
     let over = json!({

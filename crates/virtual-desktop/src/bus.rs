@@ -43,7 +43,7 @@ pub fn call_tray(home: &Home, method: &str, arguments: &[&str]) -> Result<String
 
 /// The menu of the one item in the tray, with its labels, as GVariant text.
 pub fn tray_menu(home: &Home) -> Result<String> {
-    let (name, _) = tray_item(home)?;
+    let TrayItem { name, .. } = TrayItem::find(home)?;
     // `(<objectpath '/MenuBar'>,)`
     let menu = tray_property(home, "Menu")?;
     let path = menu.split('\'').nth(1).context("the item has no menu")?;

@@ -143,7 +143,7 @@ fn unknown() -> Vec<Case> {
             .sends(MANY..=1_050)
         },
         case("taken, connection reset, 1 call in 10", Wechat, |desk| {
-            sometimes(desk, Fault::new(Kind::Reset))
+            sometimes(desk, Fault::new(Kind::Reset));
         })
         .sends(MANY..=1_200),
         case("taken, connection reset, 1 call in 10", WecomRobot, |desk| {

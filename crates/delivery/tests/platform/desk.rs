@@ -23,7 +23,7 @@ use tocsin_wechat_sim::{Follower, Member, Options, Simulator, seed};
 use super::support::{courier, on_disk, publish_all, step};
 
 /// Longer than anything takes that is answered at all.
-pub const PATIENT: Duration = Duration::from_secs(60);
+pub const PATIENT: Duration = Duration::from_mins(1);
 /// For platforms that never answer.
 pub const IMPATIENT: Duration = Duration::from_secs(1);
 /// The channel's name.

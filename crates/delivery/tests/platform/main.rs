@@ -4,6 +4,7 @@
 //! What is slow or withheld is real time, as a client's patience is; everything else moves by hand.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are test code too")]
+#![expect(clippy::print_stdout, reason = "what a fault costs is shown to whoever asks for it")]
 
 mod cost;
 mod desk;

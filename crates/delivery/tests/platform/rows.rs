@@ -107,8 +107,8 @@ async fn a_gateway_that_fails_after_the_message_was_taken_makes_no_second_one() 
             desk.drain().await;
             assert_eq!((desk.calls(path), desk.shown("gateway")), (3, 1), "{kind:?} {status}");
             assert_eq!(desk.only().await.state, S::Accepted);
-            use AttemptResult::{Accepted, Unknown};
-            assert_eq!(results(&desk).await, [Unknown, Unknown, Accepted]);
+            let unknown = AttemptResult::Unknown;
+            assert_eq!(results(&desk).await, [unknown, unknown, AttemptResult::Accepted]);
         }
     }
 }

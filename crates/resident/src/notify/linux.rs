@@ -87,7 +87,7 @@ impl Daemon {
     }
 
     fn proxy(&self) -> Result<NotificationsProxy<'static>, ShowError> {
-        self.proxy.borrow().clone().ok_or_else(|| ShowError::NoDaemon(Absence::NoBus))
+        self.proxy.borrow().clone().ok_or(ShowError::NoDaemon(Absence::NoBus))
     }
 
     /// Asked once for each daemon.

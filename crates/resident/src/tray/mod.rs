@@ -71,6 +71,7 @@ pub enum Absence {
     /// The panel went away.
     Gone,
     /// This platform has no tray yet.
+    #[cfg_attr(target_os = "linux", allow(dead_code, reason = "said on the other platforms"))]
     Unsupported,
     /// What the system said, in its own words.
     System(String),
