@@ -13,6 +13,7 @@ mod build;
 mod check;
 mod debian;
 mod faults;
+mod fuzz;
 mod http;
 mod icons;
 mod license;
@@ -42,6 +43,7 @@ cargo xtask VERB
   package           a .deb of both programs in target/package/
   package --prove   a quick one: installed into a clean root, started, upgraded while it runs, removed
   bench [--quick] [--json FILE]   the benchmarks of docs/performance.md
+  fuzz [SECONDS] [TARGET]…   what is parsed from outside, each target for a minute (needs cargo-fuzz and nightly)
   icons             rasterise icons/*.svg (after changing one)
 ";
 
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         "build" => build::build(&rest),
         "package" => package::package(&rest),
         "bench" => bench::bench(&rest),
+        "fuzz" => fuzz::fuzz(&rest),
         "icons" => icons::icons(),
         "" | "help" | "-h" | "--help" => {
             print!("{HELP}");

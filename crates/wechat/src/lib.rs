@@ -22,6 +22,8 @@ pub mod crypto;
 mod endpoint;
 pub mod errcode;
 mod fit;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod http;
 pub mod official;
 mod outcome;

@@ -79,6 +79,11 @@ impl Home {
 
     /// Starts a server on a free port and waits until it is ready.
     pub fn serve(&self, flags: &[&str]) -> Server {
+        self.serve_with(flags, &[])
+    }
+
+    /// The same, with these variables in the server's environment alone.
+    pub fn serve_with(&self, flags: &[&str], variables: &[(&str, &str)]) -> Server {
         let ready = self.dir.path().join("ready.json");
         let _ = fs::remove_file(&ready);
         let ready_text = ready.to_str().unwrap().to_owned();
@@ -89,7 +94,8 @@ impl Home {
         args.extend(flags);
         let mut command = self.command(&args);
         let err = fs::File::create(self.dir.path().join("serve.stderr")).unwrap();
-        let mut child = command.stdout(Stdio::null()).stderr(err).spawn().unwrap();
+        let mut child =
+            command.envs(variables.iter().copied()).stdout(Stdio::null()).stderr(err).spawn().unwrap();
         let told = wait_for("the server to be ready", || {
             if let Some(status) = child.try_wait().unwrap() {
                 panic!(

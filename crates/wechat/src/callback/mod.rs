@@ -26,6 +26,14 @@ pub use reply::{Answer, Reply};
 
 use crate::{clock::Millis, crypto::CryptoError};
 
+/// Reads a body and what it says, as [`Callback::open`] does behind the signature.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_tree(body: &str) {
+    if let Ok((tree, _)) = tree::Tree::parse(body) {
+        let _ = (Event::of(&tree), Event::identity(&tree));
+    }
+}
+
 /// How far a signed time may be off: the platforms' clocks are right, this computer's may be a little wrong.
 pub const FRESH: Millis = 300_000;
 /// Longest body: a text message has a few kilobytes, compatible mode three times as much.
