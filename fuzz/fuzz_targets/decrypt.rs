@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
         let _ = AesKey::parse(text);
     }
     let whole = &data[..data.len() - data.len() % 16];
-    let cipher = cbc::Encryptor::<Aes256>::new(&[0; 32].into(), &[0; 16].into());
+    let cipher = cbc::Encryptor::<Aes256>::new(&[0_u8; 32].into(), &[0_u8; 16].into());
     let sealed = STANDARD.encode(cipher.encrypt_padded_vec::<NoPadding>(whole));
     if let Ok(message) = crypto::decrypt(&key, RECEIVER, &sealed) {
         assert!(whole.windows(message.len().max(1)).any(|part| part == message) || message.is_empty());
