@@ -1,9 +1,9 @@
 //! Many connections from a process of their own: the server's descriptors and the crowd's do not share a limit.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use tokio::{net::TcpSocket, task::JoinSet};
+use tokio::{net::TcpSocket, sync::Semaphore, task::JoinSet};
 
 use crate::{client::ws::Ws, point::raise_descriptor_limit};
 
@@ -33,16 +33,14 @@ pub async fn hold(args: &Hold) -> Result<()> {
     raise_descriptor_limit()?;
     let tokens = std::fs::read_to_string(&args.tokens)?;
     let tokens: Vec<_> = tokens.lines().map(ToOwned::to_owned).collect();
-    let mut opening = JoinSet::new();
-    let mut sockets = Vec::with_capacity(args.connections);
+    let room = Arc::new(Semaphore::new(OPENING));
+    let mut waiting = JoinSet::new();
     for n in 0..args.connections {
-        if opening.len() >= OPENING {
-            sockets.push(opening.join_next().await.context("none is opening")???);
-        }
+        let opening = room.clone().acquire_owned().await?;
         let (address, token) = (args.address.clone(), tokens[n % tokens.len()].clone());
         let path = format!("/ws?device={}-{}&instance={}-{n}", args.name, n / tokens.len(), args.name);
         let source = [127, 0, 0, 2 + u8::try_from(n / PER_SOURCE)?];
-        opening.spawn(async move {
+        waiting.spawn(async move {
             let mut ws = Ws::connect(&address, source, &path, &token).await?;
             let hello = ws.next().await?;
             ensure!(
@@ -50,20 +48,14 @@ pub async fn hold(args: &Hold) -> Result<()> {
                 "no hello: {}",
                 String::from_utf8_lossy(&hello)
             );
-            Ok(ws)
-        });
-    }
-    while let Some(ws) = opening.join_next().await {
-        sockets.push(ws??);
-    }
-    println!("held");
-    let mut waiting = JoinSet::new();
-    for mut ws in sockets {
-        waiting.spawn(async move {
+            drop(opening);
+            // Read from the first moment on: pings come while the others are still being opened.
             ws.message().await?;
             anyhow::Ok(ws)
         });
     }
+    let _all = room.acquire_many(u32::try_from(OPENING)?).await?;
+    println!("held");
     tokio::select! {
         Some(early) = waiting.join_next() => {
             early??;

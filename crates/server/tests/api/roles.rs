@@ -83,6 +83,7 @@ fn what_only_an_administrator_may_and_what_needs_no_credential() {
         "GET /v1/deliveries",
         "GET /v1/deliveries/{id}",
         "GET /v1/routes",
+        "POST /v1/channels/{name}/bindings/{user}/code",
         "POST /v1/channels/{name}/qr",
         "POST /v1/channels/{name}/reopen",
         "POST /v1/channels/{name}/test",
