@@ -125,9 +125,12 @@ impl Desk {
     /// Waits for the message on the phone.
     fn on_the_phone(&self, text: &str) -> Result<Item> {
         let shown = self.sim.wait_for("the card", PATIENCE, |world| {
-            world.inbox.of(USERID).find(|item| item.text.contains(text)).cloned()
+            world.inbox.of(USERID).find(|item| item.contains(text)).cloned()
         });
-        self.runtime.block_on(shown).with_context(|| self.app.log())
+        self.runtime.block_on(shown).with_context(|| {
+            let deliveries = self.app.native("GET", "/v1/deliveries", &Value::Null);
+            format!("deliveries: {deliveries:?}\n{}", self.app.log())
+        })
     }
 
     fn wait_receipt(&self, id: &str, what: &str, says: impl Fn(&Value) -> bool) -> Result<()> {
