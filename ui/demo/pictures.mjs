@@ -65,7 +65,7 @@ async function failedTest(page) {
 async function openAll(page) {
   const closed = page.locator(".column details:not([open]) > summary");
   while (await closed.count()) await closed.first().click();
-  for (const [button, then] of [["[data-secret] .button.small", "[data-secret] form"], ["section:has([name=field-thing1]) .row .button", "[name=template_id]"], ["form:has([name=bind-user]) .full .button", "[name=bind-candidate]"]]) {
+  for (const [button, then] of [["[data-secret] .button.small", "[data-secret] form"], ["section:has([name=field-thing1]) .row .button", "[name=template_id]"], ["[name=pick]", "[name=bind-candidate]"]]) {
     if (!(await page.locator(button).count())) continue;
     await page.locator(button).first().click();
     await page.waitForSelector(then);
@@ -80,6 +80,6 @@ async function scan(page) {
   }
   await page.check("[name=callback]");
   await page.selectOption("[name=bind-user]", "bo");
-  await page.locator("form:has([name=bind-user]) .full .button").nth(1).click();
+  await page.click("[name=scan]");
   await page.waitForSelector("dialog[open] svg");
 }
