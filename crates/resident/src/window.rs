@@ -19,6 +19,10 @@ use crate::desk::Desk;
 /// with a slow disk takes a few seconds.
 const START_WAIT: Duration = Duration::from_secs(10);
 
+/// Tells the webview to paint without a graphics card.
+#[cfg(target_os = "linux")]
+const GRAPHICS: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
+
 /// Opens the window.
 pub struct Windows {
     desk: Arc<Desk>,
@@ -83,6 +87,12 @@ impl Windows {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if self.paths.is_overridden() {
             command.env(DATA_DIR_ENV, &self.paths.data);
+        }
+        // Lists and text need no graphics card, and making one ready takes longer than painting them: without a real one,
+        // compiling shaders for the processor takes a third of a second at each opening. Who set it otherwise is obeyed.
+        #[cfg(target_os = "linux")]
+        if std::env::var_os(GRAPHICS).is_none() {
+            command.env(GRAPHICS, "1");
         }
         if let Some(token) = activation_token {
             // Wayland and X11 name it differently.
