@@ -225,6 +225,19 @@ async fn reports_are_sent_until_they_arrived() {
 }
 
 #[tokio::test]
+async fn a_report_of_before_does_not_settle_a_newer_one() {
+    let desk = Desk::new();
+    desk.take(message(1)).await;
+    desk.inbox.set_shown(vec![(id(1), Shown::Failed)]).await.unwrap();
+    desk.inbox.take_reports(10).await.unwrap();
+    // That it arrived is written with the next write, which is that of the newer state.
+    desk.inbox.settle_reports(vec![id(1)], true).await.unwrap();
+    desk.inbox.set_shown(vec![(id(1), Shown::Shown)]).await.unwrap();
+    let reports = desk.inbox.take_reports(10).await.unwrap();
+    assert_eq!(reports.iter().map(|r| (r.id, r.shown)).collect::<Vec<_>>(), [(id(1), Shown::Shown)]);
+}
+
+#[tokio::test]
 async fn presses_are_queued_with_their_time_and_once() {
     let desk = Desk::new();
     desk.take(message(1)).await;
