@@ -29,6 +29,21 @@ const shots = [
   ["inbox-empty-en", "?lang=en&empty&link=offline#/inbox", WINDOW],
   ["compose-en", "?lang=en#/compose", WINDOW],
   ["compose-phone-zh", "?lang=zh-CN#/compose", PHONE],
+  ["receipts-en", "?lang=en#/receipts", { width: 1000, height: 700 }],
+  ["receipts-zh", "?lang=zh-CN&theme=dark#/receipts", { width: 1000, height: 700 }],
+  ["receipts-phone-zh", "?lang=zh-CN#/receipts", { width: 390, height: 1000 }],
+  ["receipt-en", `?lang=en#/receipts/${message}`, { width: 1100, height: 1200 }],
+  ["receipt-zh", `?lang=zh-CN#/receipts/${message}`, { width: 1100, height: 1200 }],
+  ["receipt-many-en", `?lang=en&people=many&theme=dark#/receipts/${message}`, { width: 1100, height: 900 }],
+  ["receipt-phone-zh", `?lang=zh-CN#/receipts/${message}`, { width: 390, height: 1700 }],
+  ["message-receipt-en", `?lang=en#/message/${message}`, { width: 900, height: 1700 }],
+  ["policies-en", "?lang=en#/settings/policies", { width: 1100, height: 700 }],
+  ["policy-en", "?lang=en#/settings/policies", { width: 1100, height: 1500 }, "[aria-label='Change: On call']"],
+  ["policy-zh", "?lang=zh-CN&theme=dark#/settings/policies", { width: 1100, height: 1500 }, "[aria-label='编辑: 值班']"],
+  ["policy-phone-zh", "?lang=zh-CN#/settings/policies", { width: 390, height: 2900 }, "[aria-label='编辑: 值班']"],
+  ["topic-en", "?lang=en#/people", { width: 900, height: 900 }, "[aria-label='Settings: backup']"],
+  ["channels-webhook-en", "?lang=en#/settings/webhook", { width: 900, height: 1500 }],
+  ["channels-webhook-new-zh", "?lang=zh-CN&channels=none#/settings/webhook", { width: 900, height: 1100 }, "form .field .button.small"],
   ["people-en", "?lang=en#/people", { width: 900, height: 1500 }],
   ["people-phone-zh", "?lang=zh-CN#/people", { width: 390, height: 1900 }],
   ["settings-native-en", "?lang=en&native#/settings", { width: 900, height: 1300 }],
@@ -57,7 +72,7 @@ const shots = [
 ];
 
 let complaints = 0;
-for (const [name, address, viewport] of shots) {
+for (const [name, address, viewport, press] of shots) {
   if (only && !name.includes(only)) continue;
   const page = await browser.newPage({ viewport });
   page.on("console", (line) => {
@@ -71,6 +86,11 @@ for (const [name, address, viewport] of shots) {
     console.log(`${name}: ${error}`);
   });
   await page.goto(origin + address, { waitUntil: "networkidle" });
+  if (press) {
+    await page.locator(press).first().click();
+    // What is asked for when typing pauses.
+    await page.waitForTimeout(900);
+  }
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   if (wide > 0) console.log(`${name}: ${wide}px too wide`);
   if (wide > 0) complaints += 1;
