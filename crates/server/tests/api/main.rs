@@ -16,3 +16,4 @@ mod roles;
 mod secrets;
 mod tls;
 mod upkeep;
+mod webhook;
