@@ -37,6 +37,10 @@ const shots = [
   ["receipt-many-en", `?lang=en&people=many&theme=dark#/receipts/${message}`, { width: 1100, height: 900 }],
   ["receipt-phone-zh", `?lang=zh-CN#/receipts/${message}`, { width: 390, height: 1700 }],
   ["message-receipt-en", `?lang=en#/message/${message}`, { width: 900, height: 1700 }],
+  ["escalated-en", "?lang=en#/inbox", { width: 900, height: 700 }, escalates],
+  ["escalated-zh", "?lang=zh-CN&theme=dark#/inbox", { width: 900, height: 700 }, escalates],
+  ["settled-zh", "?lang=zh-CN#/message/Demo00000119", WINDOW, () => globalThis.demo.tell({ type: "state", change: { cursor: "k3v9x0ab-914", id: "Demo00000119", settled: { by: "bo", at: Date.now() } } })],
+  ["receipt-again-zh", `?lang=zh-CN&people=many#/receipts/${message}`, { width: 1000, height: 700 }, "section.card .tools button"],
   ["policies-en", "?lang=en#/settings/policies", { width: 1100, height: 700 }],
   ["policy-en", "?lang=en#/settings/policies", { width: 1100, height: 1500 }, "[aria-label='Change: On call']"],
   ["policy-zh", "?lang=zh-CN&theme=dark#/settings/policies", { width: 1100, height: 1500 }, "[aria-label='编辑: 值班']"],
@@ -71,6 +75,16 @@ const shots = [
   ["stopped-en", "?lang=en&link=stopped#/inbox", WINDOW],
 ];
 
+/** In the page: somebody took care of one message, another is asked for again, and a third is this person's turn. */
+function escalates() {
+  const at = Date.now() - 60_000;
+  const tell = (type, what) => globalThis.demo.tell(type === "message" ? { type, message: what } : { type, change: what });
+  tell("message", { id: "Next00000001", cursor: "k3v9x0ab-913", sender: "tocsin", title: "Disk almost full on db-1", body: "Nobody acknowledged it within 10 minutes.", format: "text", priority: 5, thread: "Next00000001", escalates: "Demo00000120", created_at: at });
+  tell("state", { cursor: "k3v9x0ab-914", id: "Demo00000119", settled: { by: "bo", at } });
+  tell("state", { cursor: "k3v9x0ab-915", id: "Demo00000120", remind_at: at });
+  location.hash = "#/message/Next00000001";
+}
+
 let complaints = 0;
 for (const [name, address, viewport, press] of shots) {
   if (only && !name.includes(only)) continue;
@@ -87,7 +101,7 @@ for (const [name, address, viewport, press] of shots) {
   });
   await page.goto(origin + address, { waitUntil: "networkidle" });
   if (press) {
-    await page.locator(press).first().click();
+    await (typeof press === "string" ? page.locator(press).first().click() : page.evaluate(press));
     // What is asked for when typing pauses.
     await page.waitForTimeout(900);
   }

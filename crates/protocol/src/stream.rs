@@ -16,10 +16,6 @@ use crate::{Cursor, Message, MessageId, Millis, Shown, escalation::Settled};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[ts(optional_fields)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives for one frame; a box would cost an allocation per message"
-)]
 pub enum ServerFrame {
     /// First frame.
     Hello {

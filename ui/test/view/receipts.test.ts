@@ -167,6 +167,14 @@ describe("what somebody has not received", () => {
     await until(() => text().includes("Nothing matches."));
   });
 
+  test("is narrowed by who has not got it, also for a member who may not list people", async () => {
+    const { backend } = await list({ role: "member" });
+    expect([...document.querySelectorAll<HTMLOptionElement>("[name=where-user] option")].map(({ value }) => value)).toEqual(["", "bo", "chen"]);
+    await fill("[name=where-user]", "bo");
+    await until(() => lines().length === 1);
+    expect(called(backend, "GET", "/v1/users")).toHaveLength(0);
+  });
+
   test("is looked for further back where the server found nothing among the newer ones", async () => {
     const { backend } = await open();
     const request = backend.request.bind(backend);

@@ -54,5 +54,7 @@ fn message(fall: &Fall, locale: &Locale) -> NewMessage {
         expires_in_ms: None,
         idempotency: None,
         twins: false,
+        policy: None,
+        report: None,
     }
 }

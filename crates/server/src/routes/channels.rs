@@ -290,6 +290,7 @@ fn trial(state: &AppState, outside: &Outside, asking: &str) -> Message {
         key: None,
         thread: id,
         supersedes: None,
+        escalates: None,
         resolved: false,
         created_at: (state.clock)(),
         expires_at: None,

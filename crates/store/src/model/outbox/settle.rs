@@ -10,8 +10,8 @@ use crate::{
     Error, Result, UserId,
     outbox::{
         Again, AttemptId, CONFIRM_WITHIN, Confirmation, DeliveryId, EARLY_KEEP, GIVE_UP_AFTER, Herald,
-        History, LaneId, Lease, Next, Settled, Settlement, Start, StartOf, Started, codes, content, cut,
-        digest_key, health::Omen,
+        LaneId, Lease, Next, Settled, Settlement, Start, StartOf, Started, codes, content, cut, digest_key,
+        health::Omen,
     },
 };
 
@@ -70,28 +70,12 @@ impl Facts {
         }
         let channel = self.lane(lane)?.channel;
         let (digest, now) = (DeliveryId(next_id(&self.post.deliveries)), self.now);
-        self.post.deliveries.push(DeliveryFact {
-            id: digest,
-            seq: 0,
-            user: 0,
+        self.put_parcel(DeliveryFact {
             channel,
             lane,
-            state: DeliveryState::Queued,
-            due_at: now,
             give_up_at: now.saturating_add(GIVE_UP_AFTER),
-            expires: false,
             content: content("", body),
-            intent: 0,
-            round: 0,
-            history: History::default(),
-            last_attempt: None,
-            digest: None,
-            body: None,
-            code: None,
-            reason: None,
-            msgid: None,
-            created_at: now,
-            since: now,
+            ..self.new_parcel()
         });
         for item in items {
             self.change(*item, |fact| {
@@ -297,6 +281,9 @@ impl Facts {
             msgid: msgid.map(str::to_owned).or_else(|| row.msgid.clone()),
         };
         self.end(id, &end);
+        if state == DeliveryState::Confirmed {
+            self.tell_reached();
+        }
         self.tell(&row, &end, herald)
     }
 
