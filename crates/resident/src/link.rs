@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use tocsin_protocol::{
-    MessageId, Millis,
+    MessageId, Millis, StateChange,
     control::{Connection as Told, ProblemCode, ResidentEvent},
 };
 use tocsin_subscriber::{
-    Arrival, Connection, Endpoint, Event, Handle, Inbox, InboxQuery, Pending, Reason, Result, Silent,
+    Arrival, Connection, Endpoint, Event, Handle, Inbox, InboxQuery, Pending, Reason, Result, Silent, Stored,
     Subscriber, http::Api,
 };
 use tokio::sync::{mpsc, watch};
@@ -125,9 +125,13 @@ async fn hand_over(pending: Vec<Pending>, now: Millis, asks: mpsc::Sender<Ask>) 
     for pending in pending {
         let arrival =
             if pending.is_shown_singly(now) { policy::Arrival::Live } else { policy::Arrival::Away };
-        let _ = asks
-            .send(Ask::Message { message: Box::new(pending.message), arrival, acknowledged: false })
-            .await;
+        let message = Box::new(pending.message);
+        let ask = if pending.reminded_at.is_some() {
+            Ask::Remind { message, arrival }
+        } else {
+            Ask::Message { message, arrival, acknowledged: false }
+        };
+        let _ = asks.send(ask).await;
     }
     let _ = asks.send(Ask::CaughtUp).await;
 }
@@ -152,24 +156,10 @@ async fn take_events(mut events: mpsc::Receiver<Event>, desk: Arc<Desk>, asks: m
                     matches!(&connection, Connection::Offline { reason: Reason::InboxUnwritable(_), .. });
                 take_connection(&connection, &desk, &asks).await;
             }
-            Event::Stored(stored) => {
-                desk.add_recent(&stored.message);
-                desk.tell(ResidentEvent::Message(Box::new(stored.message.clone())));
-                // What needs no popup is stored as suppressed already; but a popup of an older version is updated.
-                let arrival = match stored.arrival {
-                    Arrival::Live => policy::Arrival::Live,
-                    Arrival::Missed | Arrival::Restored => policy::Arrival::Away,
-                };
-                if matches!(stored.silent, None | Some(Silent::Handled)) {
-                    let acknowledged = stored.acknowledged_at.is_some() || stored.silent.is_some();
-                    let _ = asks
-                        .send(Ask::Message { message: Box::new(stored.message), arrival, acknowledged })
-                        .await;
-                }
-            }
+            Event::Stored(stored) => take_stored(*stored, &desk, &asks).await,
             Event::State(change) => {
-                let acknowledged = change.acknowledged_at.is_some();
-                let _ = asks.send(Ask::Handled { id: change.id, acknowledged }).await;
+                let over = change.acknowledged_at.is_some() || change.settled.is_some();
+                let _ = asks.send(Ask::Handled { id: change.id, over }).await;
                 desk.tell(ResidentEvent::State(change));
             }
             Event::Reset(reset) if reset.lost > 0 => {
@@ -199,6 +189,33 @@ async fn take_events(mut events: mpsc::Receiver<Event>, desk: Arc<Desk>, asks: m
                 Err(error) => tracing::warn!(%key, %error, "a spooled message was refused for good"),
             },
         }
+    }
+}
+
+async fn take_stored(stored: Stored, desk: &Desk, asks: &mpsc::Sender<Ask>) {
+    let arrival = match stored.arrival {
+        Arrival::Live => policy::Arrival::Live,
+        Arrival::Missed | Arrival::Restored => policy::Arrival::Away,
+    };
+    if let Some(at) = stored.reminded_at {
+        let reminder = StateChange {
+            cursor: stored.message.cursor.clone(),
+            id: stored.message.id,
+            read_at: None,
+            acknowledged_at: None,
+            remind_at: Some(at),
+            settled: None,
+        };
+        desk.tell(ResidentEvent::State(reminder));
+        let _ = asks.send(Ask::Remind { message: Box::new(stored.message), arrival }).await;
+        return;
+    }
+    desk.add_recent(&stored.message);
+    desk.tell(ResidentEvent::Message(Box::new(stored.message.clone())));
+    // What needs no popup is stored as suppressed already; but a popup of an older version is updated.
+    if matches!(stored.silent, None | Some(Silent::Handled)) {
+        let acknowledged = stored.acknowledged_at.is_some() || stored.silent.is_some();
+        let _ = asks.send(Ask::Message { message: Box::new(stored.message), arrival, acknowledged }).await;
     }
 }
 

@@ -217,6 +217,8 @@ async fn obey(control: &Control, command: Command) {
         Command::Open { message: Some(id), token } => {
             open(control, View::Message { id }, token);
             read(control, id).await;
+            // Without a stream nothing else tells the presenter.
+            let _ = control.asks.send(Ask::Handled { id, over: false }).await;
         }
         Command::Settings { token } => open(control, View::Settings, token),
         Command::Pause(length) => {

@@ -35,4 +35,12 @@ missing: number,
 /**
  * Removed before it arrived.
  */
-withdrawn: number, };
+withdrawn: number,
+/**
+ * It is owed to them still, and they have not opened or dismissed it.
+ */
+unread: number,
+/**
+ * It is owed to them still, and they have not acknowledged it.
+ */
+unacknowledged: number, };

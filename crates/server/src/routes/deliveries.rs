@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use axum::{Json as Answer, extract::State};
 use serde::Deserialize;
-use tocsin_delivery::wechat;
+use tocsin_delivery::line;
 use tocsin_protocol::{
     Delivery, DeliveryState, MessageId, Receipt,
     channel::{DeliveryPage, Failing, Way},
@@ -97,7 +97,7 @@ async fn failings(outside: &Outside, items: &[Delivery]) -> Result<BTreeMap<u64,
     let failed = items.iter().filter(ended);
     let about = failed.filter_map(|item| {
         let (kind, code) = (kinds.get(item.channel.as_str())?, item.code.as_deref()?);
-        Some((item.id, wechat::about(*kind, code, item.reason.as_deref().unwrap_or_default())))
+        Some((item.id, line::about(*kind, code, item.reason.as_deref().unwrap_or_default())))
     });
     Ok(about.collect())
 }

@@ -19,3 +19,4 @@ mod roles;
 mod secrets;
 mod tls;
 mod upkeep;
+mod webhook;

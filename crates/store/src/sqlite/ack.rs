@@ -14,6 +14,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use tocsin_protocol::{Millis, Priority, Seq};
 
 use super::{
+    escalation,
     fault::Outcome,
     ledger::Device,
     owed::{Item, Owed, Walk},
@@ -40,18 +41,20 @@ pub(super) struct Booker {
 
 /// Books all of them. Ranges of devices that are gone are passed over.
 pub(super) fn acknowledge(tx: &mut Tx<'_>, ranges: &[AckRange]) -> Outcome<()> {
+    let mut stretches = Vec::with_capacity(ranges.len());
     for range in ranges {
         let to = range.to.min(tx.head);
         if range.from < to
             && let Some(mut booker) = take(tx, range.device)?
         {
             book(tx.conn, &mut booker, (range.from, to), range.at)?;
+            stretches.push(range.from + 1..=to);
             if tx.names.bookers.len() < BOOKERS {
                 tx.names.bookers.insert(range.device, booker);
             }
         }
     }
-    Ok(())
+    escalation::stored(tx, &stretches)
 }
 
 fn take(tx: &mut Tx<'_>, id: DeviceId) -> Outcome<Option<Booker>> {
@@ -62,7 +65,7 @@ fn take(tx: &mut Tx<'_>, id: DeviceId) -> Outcome<Option<Booker>> {
     let row: Option<(i64, Option<Seq>)> =
         tx.conn.prepare_cached(sql)?.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let Some((user, position)) = row else { return Ok(None) };
-    let device = Device::load(tx.conn, id, String::new())?;
+    let device = Device::load(tx.conn, id)?;
     let sql = "SELECT to_seq, at FROM ack WHERE device = ?1 ORDER BY to_seq DESC LIMIT 1";
     let last =
         tx.conn.prepare_cached(sql)?.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;

@@ -16,6 +16,7 @@ mod checkpoint;
 mod claim;
 mod copy;
 mod device;
+mod escalation;
 mod fault;
 mod inbox;
 mod invite;
@@ -52,7 +53,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, OnceLock, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -122,6 +123,10 @@ struct Shared {
     head: watch::Sender<Seq>,
     /// Counts commits after which something of the outbox may be due.
     outbox: watch::Sender<u64>,
+    /// Counts commits after which an escalation may be due earlier.
+    stirred: watch::Sender<u64>,
+    /// The latest time that the writer has seen since it looked whether the clock went back.
+    latest: AtomicI64,
     /// Set once, by a failed flush; then everything answers with it.
     poison: OnceLock<String>,
     touched: Mutex<touch::Touched>,
@@ -169,6 +174,24 @@ impl Shared {
         trouble.error()
     }
 
+    /// The writer's time for its next verb.
+    fn tick(&self) -> Millis {
+        let now = self.now();
+        self.latest.fetch_max(now, Ordering::Relaxed);
+        now
+    }
+
+    /// Whether the clock is back by more than this behind what was seen; yes at the start, when nobody knows. Asked once
+    /// it is no.
+    fn went_back(&self, now: Millis, by: Millis) -> bool {
+        let latest = self.latest.load(Ordering::Relaxed);
+        if latest <= now.saturating_add(by) {
+            return false;
+        }
+        self.latest.store(now, Ordering::Relaxed);
+        true
+    }
+
     fn pruned(&self) -> Seq {
         self.pruned.load(Ordering::Relaxed)
     }
@@ -192,6 +215,8 @@ impl SqliteStore {
             epoch: RwLock::new(identity.epoch),
             head: watch::Sender::new(identity.head),
             outbox: watch::Sender::new(0),
+            stirred: watch::Sender::new(0),
+            latest: AtomicI64::new(Millis::MAX),
             poison: OnceLock::new(),
             touched: Mutex::default(),
             recent: Mutex::new(recent::Recent::after(identity.head)),

@@ -247,13 +247,15 @@ impl Room {
             appended: Vec::new(),
             stale: false,
             due: false,
+            stirred: false,
         };
         let head = tx.head;
         let touched = touch::flush(&tx).map_err(broken)?;
         for job in batch.iter_mut() {
             run(job.as_mut(), &mut tx)?;
         }
-        let (new_head, appended, epoch, stale, due) = (tx.head, tx.appended, tx.epoch, tx.stale, tx.due);
+        let (stale, due, stirred) = (tx.stale, tx.due, tx.stirred);
+        let (new_head, appended, epoch) = (tx.head, tx.appended, tx.epoch);
         execute(&self.conn, "COMMIT").map_err(broken)?;
         self.shared.touched().flushed(touched);
         self.shared.commits.fetch_add(1, Ordering::Relaxed);
@@ -269,6 +271,9 @@ impl Room {
         }
         if due {
             self.shared.outbox.send_modify(|count| *count = count.wrapping_add(1));
+        }
+        if stirred {
+            self.shared.stirred.send_modify(|count| *count = count.wrapping_add(1));
         }
         Ok(())
     }
@@ -290,6 +295,7 @@ impl Room {
                 appended: Vec::new(),
                 stale: false,
                 due: false,
+                stirred: false,
             };
             touch::flush(&tx)?;
             self.conn.execute_batch("COMMIT")?;
@@ -307,7 +313,7 @@ impl Room {
 /// Runs one operation; undoes it alone when it refuses after it wrote.
 fn run(job: &mut dyn Job, tx: &mut Tx<'_>) -> Result<(), Trouble> {
     let broken = |error: rusqlite::Error| Trouble::of(&error);
-    tx.now = tx.shared.now();
+    tx.now = tx.shared.tick();
     if !job.guarded() {
         return match job.run(tx) {
             Ran::Done | Ran::Refused => Ok(()),

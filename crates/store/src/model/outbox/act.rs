@@ -1,14 +1,14 @@
 //! What people see and do.
 
 use tocsin_protocol::{
-    Delivery, DeliveryState, MessageId,
+    Delivery, DeliveryState, MessageId, Millis,
     delivery::{Attempt, DeliveryDetail, Resend},
 };
 
 use super::{super::facts::Facts, DeliveryFact};
 use crate::{
     Error, Result,
-    outbox::{DeliveryId, DeliveryQuery, GIVE_UP_AFTER, RESEND_MOST, codes},
+    outbox::{DeliveryId, DeliveryQuery, RESEND_MOST, codes, give_up_at},
 };
 
 impl Facts {
@@ -73,7 +73,7 @@ impl Facts {
                         && seq.is_none_or(|seq| fact.seq == seq)
                 };
                 let rows: Vec<_> = self.post.deliveries.iter().filter(chosen).cloned().collect();
-                Ok(rows.iter().filter(|row| self.again(row, 0)).take(RESEND_MOST).count() as u64)
+                Ok(rows.iter().filter(|row| self.again(row, 0, None)).take(RESEND_MOST).count() as u64)
             }
         }
     }
@@ -93,13 +93,14 @@ impl Facts {
             }
             DeliveryState::Queued | DeliveryState::Sending | DeliveryState::Merged => return Ok(0),
         };
-        if !self.again(row, intent) {
+        if !self.again(row, intent, None) {
             return Err(Error::Conflict("its message or its address is no more".into()));
         }
         Ok(1)
     }
 
-    fn again(&mut self, row: &DeliveryFact, intent: i64) -> bool {
+    /// Queues it again; until when, if not as long as anything is tried.
+    pub(super) fn again(&mut self, row: &DeliveryFact, intent: i64, until: Option<Millis>) -> bool {
         let kept = self.messages.iter().any(|fact| fact.seq == row.seq && fact.kept());
         let channel = self.post.channels.iter().any(|channel| channel.id == row.channel && !channel.removed);
         let theirs = self.post.bindings.iter().find(|binding| {
@@ -114,14 +115,15 @@ impl Facts {
             fact.state = DeliveryState::Queued;
             fact.lane = lane;
             fact.due_at = now;
-            fact.give_up_at = now.saturating_add(GIVE_UP_AFTER);
-            fact.expires = false;
+            (fact.give_up_at, fact.expires) = give_up_at(now, until);
             fact.since = now;
             fact.history.busy = 0;
             fact.history.duplicates = 0;
             fact.round += 1;
             fact.intent += intent;
-            fact.body = None;
+            if fact.what == 0 {
+                fact.body = None;
+            }
             fact.msgid = None;
             fact.code = None;
             fact.reason = None;
@@ -131,6 +133,6 @@ impl Facts {
 
     pub(super) fn cancel_message(&mut self, id: MessageId) -> Result<u64> {
         let seq = self.message_of(id)?.seq;
-        Ok(self.cancel(codes::STOPPED, |_, fact| fact.seq == seq))
+        Ok(self.cancel(codes::STOPPED, |_, fact| fact.seq == seq && fact.what == 0))
     }
 }

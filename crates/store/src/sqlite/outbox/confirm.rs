@@ -5,7 +5,7 @@ use rusqlite::OptionalExtension as _;
 use tocsin_protocol::{DeliveryState, Millis};
 
 use super::{
-    super::{fault::Outcome, tx::Tx},
+    super::{escalation, fault::Outcome, tx::Tx},
     fall,
     once_more::once_more,
     row::{self, ChannelRow, DeliveryRow, End},
@@ -92,6 +92,9 @@ fn book(
         msgid: msgid.or(known.as_deref()),
     };
     row::end(tx.conn, id, &end, tx.now)?;
+    if state == DeliveryState::Confirmed {
+        escalation::arrived(tx, id)?;
+    }
     fall::tell(tx, &row, &end, herald)
 }
 

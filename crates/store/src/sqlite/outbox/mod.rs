@@ -12,6 +12,7 @@ mod resend;
 mod route;
 mod row;
 mod settle;
+mod step;
 
 use async_trait::async_trait;
 use tocsin_protocol::{
@@ -29,7 +30,14 @@ use crate::{
     },
 };
 
-pub(super) use enqueue::{Outgoing, enqueue, forget, supersede, withdraw};
+pub(super) use channel::{
+    id_of as channel_id, kind_of as channel_kind, list as channels, name_of as channel_name,
+};
+pub(super) use enqueue::{
+    Outgoing, cancel, cancel_steps, enqueue, forget, queue_report, supersede, withdraw,
+};
+pub(super) use row::{arrived, state};
+pub(super) use step::{Asked, Place, again_to};
 
 #[async_trait]
 impl Outbox for SqliteStore {
