@@ -3,30 +3,14 @@
 
 mod support;
 
-use std::{fs, path::Path};
+use std::fs;
 
-use support::{Home, private_file};
+use support::{Home, files_with, private_file};
 use tocsin_wechat_sim::{Options, Simulator, seed};
 
 const VARIABLE: &str = "TOCSIN_CHANNEL_APP_SECRET";
 /// In the file; the platform does not know it.
 const WRONG: &str = "canary-of-the-file";
-
-/// The files below this folder that hold the text.
-fn files_with(folder: &Path, text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files_with(&path, text));
-        } else if fs::read(&path)
-            .is_ok_and(|bytes| bytes.windows(text.len()).any(|part| part == text.as_bytes()))
-        {
-            found.push(path.display().to_string());
-        }
-    }
-    found
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_environment_is_used_before_the_file_and_not_written() {
