@@ -8,14 +8,14 @@ use std::{collections::BTreeSet, time::Duration};
 use tocsin_protocol::{DeliveryState, Millis, control::ProblemCode};
 use tocsin_server::AppState;
 use tocsin_store::outbox::{DeliveryQuery, Outbox};
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 use crate::desk::Desk;
 
 /// What was queued longer ago is history: a delivery is tried for a day.
 const RECENT: Millis = tocsin_store::outbox::GIVE_UP_AFTER;
-/// Looked at this often although the outbox says nothing: a claim ends what it gives up without a word.
-const LOOK: Duration = Duration::from_secs(30);
+/// Looked at this often while something is failed: it becomes history without a word. While nothing is, nothing wakes.
+const LOOK: Duration = Duration::from_secs(60);
 /// Enough to name every channel that fails.
 const MOST: usize = 200;
 
@@ -25,21 +25,26 @@ pub async fn watch(desk: &Desk, state: &AppState) {
     let mut changed = outside.outbox.outbox_changed();
     loop {
         changed.mark_unchanged();
-        match failing(&*outside.outbox, desk.now()).await {
-            Ok(names) if names.is_empty() => desk.clear(ProblemCode::DeliveryFailed),
+        let again = match failing(&*outside.outbox, desk.now()).await {
+            Ok(names) if names.is_empty() => {
+                desk.clear(ProblemCode::DeliveryFailed);
+                false
+            }
             Ok(names) => {
                 let names: Vec<_> = names.into_iter().collect();
                 desk.raise(ProblemCode::DeliveryFailed, names.join(", "));
+                true
             }
-            Err(error) => tracing::warn!(%error, "deliveries cannot be read now"),
+            Err(error) => {
+                tracing::warn!(%error, "deliveries cannot be read now");
+                true
+            }
+        };
+        let later = async { if again { sleep(LOOK).await } else { std::future::pending().await } };
+        tokio::select! {
+            result = changed.changed() => if result.is_err() { return std::future::pending().await },
+            () = later => {}
         }
-        // A sender that is gone has nothing to say any more: then it is the clock that looks.
-        let _ = timeout(LOOK, async {
-            if changed.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        })
-        .await;
     }
 }
 

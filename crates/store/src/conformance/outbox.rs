@@ -577,8 +577,11 @@ pub async fn what_waits_too_long_ends(post: Post) {
     post.bench.hand.step(MINUTE);
     assert_eq!(post.outbox.claim_lanes(nothing.clone()).await.unwrap().noticed.expired, 1);
     post.bench.hand.step(GIVE_UP_AFTER);
+    let changed = post.outbox.outbox_changed();
+    let before = *changed.borrow();
     let noticed = post.outbox.claim_lanes(nothing).await.unwrap().noticed;
     assert_eq!((noticed.given_up, noticed.alerts), (1, 1));
+    assert_ne!(*changed.borrow(), before, "who shows what failed hears of it");
     let states: Vec<_> = post.all().await.into_iter().map(|row| row.state).collect();
     assert_eq!(states, [S::Expired, S::Failed]);
     assert_eq!(post.alerts().await, ["app given_up"]);

@@ -23,6 +23,12 @@ use crate::{AckRange, DeviceId, UserId};
 
 /// Ranges booked in one go: about a millisecond, which is what a publish may have to wait for.
 pub(super) const TURN: usize = 16;
+/// The highest priority that is owed in a stretch: one statement for all topics, from indexes alone but for messages
+/// that name the person.
+const HIGHEST: &str = "SELECT max(p) FROM (SELECT max(m.priority) AS p FROM member i CROSS JOIN message m \
+     ON m.topic = i.topic AND m.seq > max(i.from_seq, ?2) AND m.seq <= min(ifnull(i.to_seq, ?3), ?3) \
+     WHERE i.user = ?1 AND i.from_seq < ?3 UNION ALL SELECT max(m.priority) FROM recipient r \
+     CROSS JOIN message m ON m.seq = r.seq WHERE r.user = ?1 AND r.seq > ?2 AND r.seq <= ?3)";
 /// Devices remembered: as many as connect to one node, at some hundred bytes each.
 const BOOKERS: usize = 16_384;
 /// How exact times of arrival are below priority 4.
@@ -82,13 +88,8 @@ fn contents(conn: &Connection, booker: &Booker, (from, to): (Seq, Seq)) -> Outco
         return Ok(contents);
     }
     if booker.device.takes_all() {
-        // One statement for all topics, from indexes alone but for messages that name the person.
-        let sql = "SELECT max(p) FROM (SELECT max(m.priority) AS p FROM member i CROSS JOIN message m \
-                   ON m.topic = i.topic AND m.seq > max(i.from_seq, ?2) AND m.seq <= min(ifnull(i.to_seq, ?3), ?3) \
-                   WHERE i.user = ?1 AND i.from_seq < ?3 UNION ALL SELECT max(m.priority) FROM recipient r \
-                   CROSS JOIN message m ON m.seq = r.seq WHERE r.user = ?1 AND r.seq > ?2 AND r.seq <= ?3)";
         let highest: Option<u8> =
-            conn.prepare_cached(sql)?.query_row((booker.user.0, from, to), |row| row.get(0))?;
+            conn.prepare_cached(HIGHEST)?.query_row((booker.user.0, from, to), |row| row.get(0))?;
         return Ok(Contents { any: highest.is_some(), high: highest >= Some(Priority::HIGH.get()) });
     }
     Owed::all(conn, booker.user)?.walk(conn, (from, to), |item| {
@@ -189,4 +190,24 @@ fn insert(
         booker.last = Some((to, started));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::{super::open, *};
+
+    #[test]
+    fn the_statement_of_every_acknowledgement_is_compiled_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let conn = open::writer(dir.path()).unwrap();
+        let device = Device::load(&conn, DeviceId(1), String::new()).unwrap();
+        let booker = Booker { device, user: UserId(1), position: None, last: None };
+        for at in 0..3 {
+            contents(&conn, &booker, (at, at + 1)).unwrap();
+        }
+        let compiled = conn.prepare_cached(HIGHEST).unwrap().get_status(StatementStatus::RePrepare);
+        assert_eq!(compiled, 0, "times it was compiled anew");
+    }
 }

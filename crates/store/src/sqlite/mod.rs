@@ -214,18 +214,17 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnMut(&mut tx::Tx<'_>) -> Outcome<T> + Send + 'static,
     {
-        self.shared.healthy()?;
-        self.writer.run(true, work).await
+        self.write_on(writer::Terms::GUARDED, work).await
     }
 
-    /// As [`write`](Self::write), but cheaper, for work that never refuses once it has written.
-    async fn write_checked<T, F>(&self, work: F) -> Result<T>
+    /// As [`write`](Self::write), on terms that cost less.
+    async fn write_on<T, F>(&self, terms: writer::Terms, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnMut(&mut tx::Tx<'_>) -> Outcome<T> + Send + 'static,
     {
         self.shared.healthy()?;
-        self.writer.run(false, work).await
+        self.writer.run(terms, work).await
     }
 
     /// Runs `work` on a reader thread, in one read transaction.

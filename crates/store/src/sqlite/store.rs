@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     SqliteStore, ack, claim, copy, device, inbox, invite, log, member, open, press, prune, publish, receipt,
-    replay, session, shown, token, topic, upkeep, user,
+    replay, session, shown, token, topic, upkeep, user, writer::Terms,
 };
 use crate::{
     AckRange, Claim, DeviceId, DeviceRecord, EpochReason, Error, InboxQuery, JoinOrder, Joined, LogEntry,
@@ -55,7 +55,7 @@ impl Store for SqliteStore {
     }
 
     async fn publish(&self, message: NewMessage) -> Result<Publication> {
-        self.write_checked(move |tx| publish::publish(tx, &message)).await
+        self.write_on(Terms::CHECKED, move |tx| publish::publish(tx, &message)).await
     }
 
     async fn open_device(&self, user: UserId, name: &str) -> Result<DeviceRecord> {
@@ -90,16 +90,19 @@ impl Store for SqliteStore {
     }
 
     async fn acknowledge(&self, ranges: Vec<AckRange>) -> Result<()> {
-        // In turns, so that a publisher never waits for the acknowledgements of a thousand devices.
-        for turn in ranges.chunks(ack::TURN) {
+        // In turns, so that a publisher never waits for the acknowledgements of a thousand devices; the last takes all
+        // of them to the disk.
+        let mut turns = ranges.chunks(ack::TURN).peekable();
+        while let Some(turn) = turns.next() {
             let turn = turn.to_vec();
-            self.write_checked(move |tx| ack::acknowledge(tx, &turn)).await?;
+            let terms = if turns.peek().is_some() { Terms::LATER } else { Terms::CHECKED };
+            self.write_on(terms, move |tx| ack::acknowledge(tx, &turn)).await?;
         }
         Ok(())
     }
 
     async fn report_shown(&self, rows: Vec<ShownRow>) -> Result<()> {
-        self.write_checked(move |tx| shown::report(tx, &rows)).await
+        self.write_on(Terms::CHECKED, move |tx| shown::report(tx, &rows)).await
     }
 
     async fn claim(&self, device: DeviceId, limit: usize) -> Result<Claim> {

@@ -48,8 +48,8 @@ impl Writer {
         Ok(Self { shared, queue: RwLock::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Queues `work` and waits until it is committed. `guarded`: it may refuse after it wrote something.
-    pub(super) async fn run<T, F>(&self, guarded: bool, work: F) -> Result<T>
+    /// Queues `work` and waits until it is committed.
+    pub(super) async fn run<T, F>(&self, terms: Terms, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
@@ -60,7 +60,7 @@ impl Writer {
         self.shared.waiting.fetch_add(1, Ordering::Relaxed);
         let job = Box::new(Work {
             verb: work,
-            guarded,
+            terms,
             result: None,
             reply: Some(reply),
             shared: Arc::clone(&self.shared),
@@ -85,6 +85,24 @@ impl Drop for Writer {
     }
 }
 
+/// What an operation needs of its transaction.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    /// It may refuse after it wrote something.
+    pub(super) guarded: bool,
+    /// It is on the disk when it is answered. Otherwise it is there with the next operation that is: one log, one order.
+    pub(super) flushed: bool,
+}
+
+impl Terms {
+    /// May refuse at any point.
+    pub(super) const GUARDED: Self = Self { guarded: true, flushed: true };
+    /// Never refuses once it has written.
+    pub(super) const CHECKED: Self = Self { guarded: false, flushed: true };
+    /// As [`CHECKED`](Self::CHECKED), and somebody's later operation takes it to the disk.
+    pub(super) const LATER: Self = Self { guarded: false, flushed: false };
+}
+
 /// How one run of an operation ended.
 enum Ran {
     Done,
@@ -95,8 +113,7 @@ enum Ran {
 
 /// An operation that waits.
 trait Job: Send {
-    /// Whether it may refuse after it wrote something.
-    fn guarded(&self) -> bool;
+    fn terms(&self) -> Terms;
     fn run(&mut self, tx: &mut Tx<'_>) -> Ran;
     /// Tells the caller the result of the last run, or the trouble that undid it.
     fn answer(self: Box<Self>, undone: Option<Error>);
@@ -104,7 +121,7 @@ trait Job: Send {
 
 struct Work<T, F> {
     verb: F,
-    guarded: bool,
+    terms: Terms,
     result: Option<Result<T>>,
     reply: Option<oneshot::Sender<Result<T>>>,
     shared: Arc<Shared>,
@@ -115,8 +132,8 @@ where
     T: Send,
     F: FnMut(&mut Tx<'_>) -> Outcome<T> + Send,
 {
-    fn guarded(&self) -> bool {
-        self.guarded
+    fn terms(&self) -> Terms {
+        self.terms
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> Ran {
@@ -161,6 +178,8 @@ struct Room {
     /// log begins anew.
     logged: Arc<AtomicU64>,
     checkpoints: Checkpoints,
+    /// Whether the next commit waits for the disk.
+    flushes: bool,
     _lock: File,
 }
 
@@ -179,7 +198,8 @@ impl Room {
         };
         conn.wal_hook(Some(note)).map_err(|error| Error::Unavailable(error.to_string()))?;
         let checkpoints = Checkpoints::new(Arc::clone(&shared));
-        Ok(Self { shared, conn, names: Names::default(), queue, logged, checkpoints, _lock: lock })
+        let names = Names::default();
+        Ok(Self { shared, conn, names, queue, logged, checkpoints, flushes: true, _lock: lock })
     }
 
     fn live(mut self) {
@@ -236,6 +256,7 @@ impl Room {
 
     fn transaction(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
         let broken = |error: rusqlite::Error| Trouble::of(&error);
+        self.flush(batch.iter().any(|job| job.terms().flushed)).map_err(broken)?;
         execute(&self.conn, "BEGIN IMMEDIATE").map_err(broken)?;
         let mut tx = Tx {
             conn: &self.conn,
@@ -273,12 +294,22 @@ impl Room {
         Ok(())
     }
 
+    /// Whether the next commit waits for the disk. SQLite takes it while it compiles, and not within a transaction.
+    fn flush(&mut self, flushes: bool) -> rusqlite::Result<()> {
+        if self.flushes != flushes {
+            self.conn.pragma_update(None, "synchronous", if flushes { "FULL" } else { "NORMAL" })?;
+            self.flushes = flushes;
+        }
+        Ok(())
+    }
+
     fn finish(mut self) {
         self.checkpoints.end();
         if self.shared.poison.get().is_some() {
             return;
         }
         let tx = || -> Outcome<()> {
+            self.conn.pragma_update(None, "synchronous", "FULL")?;
             self.conn.execute_batch("BEGIN IMMEDIATE")?;
             let tx = Tx {
                 conn: &self.conn,
@@ -308,7 +339,7 @@ impl Room {
 fn run(job: &mut dyn Job, tx: &mut Tx<'_>) -> Result<(), Trouble> {
     let broken = |error: rusqlite::Error| Trouble::of(&error);
     tx.now = tx.shared.now();
-    if !job.guarded() {
+    if !job.terms().guarded {
         return match job.run(tx) {
             Ran::Done | Ran::Refused => Ok(()),
             Ran::Broken(trouble) => Err(trouble),

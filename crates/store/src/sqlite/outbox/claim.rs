@@ -154,7 +154,7 @@ fn pick(
         // It was put off until the platform would not recognise it any more.
         let end =
             End { state: DeliveryState::Unknown, code: Some(codes::UNKNOWN), reason: None, msgid: None };
-        row::end(tx.conn, head.id, &end, tx.now)?;
+        row::end(tx, head.id, &end, tx.now)?;
         noticed.unknown += 1;
         noticed.alerts += u64::from(fall::tell(tx, &head, &end, order.herald.as_ref())?);
         return Ok(None);
@@ -229,7 +229,7 @@ fn item(
     let found = message::at(&tx.view(), row.seq)?.filter(|found| !found.pruned);
     let Some(found) = found else {
         let end = End { state: DeliveryState::Failed, code: Some(codes::PRUNED), reason: None, msgid: None };
-        row::end(tx.conn, row.id, &end, tx.now)?;
+        row::end(tx, row.id, &end, tx.now)?;
         noticed.given_up += 1;
         noticed.alerts += u64::from(fall::tell(tx, &row, &end, order.herald.as_ref())?);
         return Ok(None);
@@ -286,7 +286,7 @@ fn recover(
         } else {
             let end =
                 End { state: DeliveryState::Unknown, code: Some(codes::LOST), reason: None, msgid: None };
-            row::end(tx.conn, row.id, &end, tx.now)?;
+            row::end(tx, row.id, &end, tx.now)?;
             noticed.unknown += 1;
             noticed.alerts += u64::from(fall::tell(tx, &row, &end, order.herald.as_ref())?);
         }
@@ -335,7 +335,7 @@ fn give_up(tx: &mut Tx<'_>, order: &ClaimOrder, noticed: &mut Noticed) -> Outcom
         let (state, code) = too_late(row.lane, row.history.unsure_at, row.expires);
         let reason = row.reason.as_deref().filter(|_| row.lane == NOWHERE);
         let end = End { state, code: Some(code), reason, msgid: None };
-        row::end(tx.conn, row.id, &end, tx.now)?;
+        row::end(tx, row.id, &end, tx.now)?;
         noticed.ended(state, code);
         noticed.alerts += u64::from(fall::tell(tx, &row, &end, order.herald.as_ref())?);
     }

@@ -91,7 +91,7 @@ fn book(
         reason: reason.as_deref(),
         msgid: msgid.or(known.as_deref()),
     };
-    row::end(tx.conn, id, &end, tx.now)?;
+    row::end(tx, id, &end, tx.now)?;
     fall::tell(tx, &row, &end, herald)
 }
 

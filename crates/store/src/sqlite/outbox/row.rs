@@ -6,7 +6,7 @@ use tocsin_protocol::{
     delivery::{AttemptResult, ChannelKind},
 };
 
-use super::super::fault::Outcome;
+use super::super::{fault::Outcome, tx::Tx};
 use crate::{
     Error,
     outbox::{ChannelId, DeliveryId, History, LaneId, health::Health},
@@ -205,8 +205,10 @@ pub(super) struct End<'a> {
     pub(super) msgid: Option<&'a str>,
 }
 
-/// Ends a delivery and, when it is a digest, what it carries.
-pub(super) fn end(conn: &Connection, id: DeliveryId, end: &End<'_>, now: Millis) -> Outcome<()> {
+/// Ends a delivery and, when it is a digest, what it carries; whoever watches the outbox hears of it.
+pub(super) fn end(tx: &mut Tx<'_>, id: DeliveryId, end: &End<'_>, now: Millis) -> Outcome<()> {
+    tx.due = true;
+    let conn = tx.conn;
     let state = state_number(end.state);
     let sql = "UPDATE delivery SET state = ?2, code = ?3, reason = ?4, msgid = ?5, since = ?6, body = NULL WHERE id = ?1";
     conn.prepare_cached(sql)?.execute((id.0, state, end.code, end.reason, end.msgid, now))?;

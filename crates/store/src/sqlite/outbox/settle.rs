@@ -158,7 +158,7 @@ fn end_of(state: DeliveryState, said: &Settlement) -> End<'_> {
 fn apply(tx: &mut Tx<'_>, row: &DeliveryRow, said: &Settlement, started_at: Option<Millis>) -> Outcome<bool> {
     if said.next != Next::Accepted && accepted_before(tx, row)? {
         let end = End { state: DeliveryState::Accepted, code: None, reason: None, msgid: None };
-        row::end(tx.conn, row.id, &end, tx.now)?;
+        row::end(tx, row.id, &end, tx.now)?;
         return Ok(false);
     }
     let reason = said.reason.clone().map(cut);
@@ -170,7 +170,7 @@ fn apply(tx: &mut Tx<'_>, row: &DeliveryRow, said: &Settlement, started_at: Opti
     match said.next {
         Next::Accepted => {
             let end = End { code: None, reason: None, ..end_of(DeliveryState::Accepted, said) };
-            row::end(tx.conn, row.id, &end, tx.now)?;
+            row::end(tx, row.id, &end, tx.now)?;
             confirm::early(tx, row, said)
         }
         Next::Failed | Next::Unknown => {
@@ -180,7 +180,7 @@ fn apply(tx: &mut Tx<'_>, row: &DeliveryRow, said: &Settlement, started_at: Opti
                 let sql = "UPDATE delivery SET unsure_at = ifnull(unsure_at, ?2) WHERE id = ?1";
                 tx.conn.prepare_cached(sql)?.execute((row.id.0, started_at))?;
             }
-            row::end(tx.conn, row.id, &end_of(state, said), tx.now)?;
+            row::end(tx, row.id, &end_of(state, said), tx.now)?;
             fall::tell(tx, row, &end_of(state, said), said.herald.as_ref())
         }
         Next::Retry { at, why } => {
