@@ -161,6 +161,7 @@ fn limited(command: &Command) -> Command {
 /// Runs a test runner, passing on what it prints, and counts.
 fn counted(what: &str, command: &mut Command, count: Count) -> Totals {
     step::say(what);
+    let started = Instant::now();
     let outcome = if std::env::var_os("CI").is_some() {
         run_counted(&mut limited(command), count)
     } else {
@@ -168,7 +169,8 @@ fn counted(what: &str, command: &mut Command, count: Count) -> Totals {
     };
     match outcome {
         Ok(totals) => {
-            println!("  {what}: {} passed, {} failed", totals.passed, totals.failed);
+            let (passed, failed, seconds) = (totals.passed, totals.failed, started.elapsed().as_secs());
+            println!("  {what}: {passed} passed, {failed} failed, in {seconds} s");
             totals
         }
         Err(error) => check::one(Err(error)),
