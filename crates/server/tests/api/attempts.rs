@@ -1,72 +1,19 @@
 //! What is kept of each try: whom it was for, when it ran, and the platform's very words.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
-use tocsin_wechat_sim::{Fault, Options, Simulator, Target, TemplateFate, seed};
+use tocsin_wechat_sim::{Fault, TemplateFate};
 
-use crate::office::{Office, send};
-
-/// Long enough for a busy machine; nothing is measured by it.
-const PATIENCE: Duration = Duration::from_secs(30);
-const CALLBACK_TOKEN: &str = "callbackToken1";
-const CALLBACK_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
-/// Who ann is at WeCom.
-const USERID: &str = "ZhangSan";
-
-struct Desk {
-    office: Office,
-    sim: Simulator,
-    _tokens: tempfile::TempDir,
-}
+use crate::desk::{Desk, USERID};
 
 impl Desk {
-    async fn open() -> Self {
-        let tokens = tempfile::tempdir().unwrap();
-        let dir = tokens.path().to_owned();
-        let office = Office::with(move |config| {
-            config.token_dir = Some(dir);
-            config.public_url = Some("https://push.example".into());
-            config.hosts = vec!["127.0.0.1".into()];
-        })
-        .await;
-        let sim = Simulator::start(Options::default()).await.unwrap();
-        Self { office, sim, _tokens: tokens }
-    }
-
-    async fn put(&self, path: &str, body: Value) {
-        let answer = send(self.office.request("PUT", path).bearer_auth(&self.office.root).json(&body)).await;
-        assert!(answer.status.is_success(), "{path}: {}", answer.text);
-    }
-
-    /// A channel with these secrets, over which ann gets what goes to `ops`.
-    async fn channel(&self, kind: &str, config: Value, secrets: &[(&str, &str)], address: &str) {
-        self.put("/v1/channels/app", json!({"kind": kind, "config": config})).await;
-        for (part, secret) in secrets {
-            self.put(&format!("/v1/channels/app/secrets/{part}"), json!({"secret": secret})).await;
-        }
-        self.put("/v1/channels/app/bindings/ann", json!({"address": address})).await;
-        self.put("/v1/routes", json!({"channel": "app", "topic": "ops", "from_priority": 1})).await;
-    }
-
     /// The delivery of this message, with its tries, once this is true of it.
     async fn delivery(&self, message: &str, says: impl Fn(&Value) -> bool) -> Value {
-        let mut last = Value::Null;
-        let waiting = async {
-            loop {
-                let path = format!("/v1/deliveries?message={message}");
-                let listed = self.office.get(&self.office.root, &path).await.is(200);
-                if let Some(id) = listed["items"][0]["id"].as_u64() {
-                    last = self.office.get(&self.office.root, &format!("/v1/deliveries/{id}")).await.is(200);
-                    if says(&last["delivery"]) {
-                        return;
-                    }
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{last:#}");
-        last
+        let listed = format!("/v1/deliveries?message={message}");
+        let listed = self.read_until(&listed, "a delivery", |found| says(&found["items"][0])).await;
+        self.office
+            .get(&self.office.root, &format!("/v1/deliveries/{}", listed["items"][0]["id"]))
+            .await
+            .is(200)
     }
 }
 
@@ -77,15 +24,11 @@ fn is(state: &'static str) -> impl Fn(&Value) -> bool {
 #[tokio::test]
 async fn each_try_is_kept_with_the_platforms_code_words_id_and_its_times() {
     let desk = Desk::open().await;
-    let secret = desk.sim.world(|world| world.app().unwrap().secret.clone());
-    let config = json!({
-        "corp_id": seed::CORPID, "agent_id": seed::AGENT_ID, "base_url": desk.sim.wecom_url(), "proxy": "none",
-    });
-    desk.channel("wecom", config, &[("secret", &secret)], USERID).await;
+    desk.wecom(false).await;
     let busy = Fault { errmsg: Some("system is out to lunch".into()), ..Fault::errcode(-1) };
     desk.sim.inject(busy.on("message/send").times(1));
     let before = (desk.office.state.clock)();
-    let id = desk.office.publish("db-1").await;
+    let id = desk.urgent("db-1").await;
     let detail = desk.delivery(&id, is("accepted")).await;
     let attempts = detail["attempts"].as_array().unwrap();
     assert_eq!(attempts.len(), 2, "{detail:#}");
@@ -105,7 +48,7 @@ async fn each_try_is_kept_with_the_platforms_code_words_id_and_its_times() {
     assert!(times[2] > times[1], "the second waited");
 
     desk.sim.inject(Fault::errcode(81013).on("message/send").times(1));
-    let id = desk.office.publish("db-2").await;
+    let id = desk.urgent("db-2").await;
     let detail = desk.delivery(&id, is("failed")).await;
     let attempt = &detail["attempts"][0];
     assert_eq!((&attempt["result"], &attempt["code"]), (&json!("refused"), &json!("81013")));
@@ -117,31 +60,19 @@ async fn each_try_is_kept_with_the_platforms_code_words_id_and_its_times() {
 #[tokio::test]
 async fn what_the_platform_lost_is_sent_once_more_when_it_says_so() {
     let desk = Desk::open().await;
-    let (openid, secret) =
-        (seed::openid("wangfang"), desk.sim.world(|world| world.account().unwrap().secret.clone()));
-    let config = json!({
-        "app_id": seed::APPID, "base_url": desk.sim.oa_url(), "proxy": "none", "callback": true,
-        "template_id": seed::ALERT_TEMPLATE,
-        "fields": {"thing1": "title", "time2": "time", "phrase3": "priority", "character_string4": "id"},
-    });
-    let secrets =
-        [("secret", secret.as_str()), ("callback_token", CALLBACK_TOKEN), ("callback_key", CALLBACK_KEY)];
-    desk.channel("wechat", config, &secrets, &openid).await;
-    let hook = format!("{}/v1/hooks/wechat/app", desk.office.origin);
-    let target = Target::new(&hook, CALLBACK_TOKEN, CALLBACK_KEY);
+    let openid = desk.official_for_ann().await;
     let fate = |fate: TemplateFate| {
         desk.sim.world(|world| world.account_mut().unwrap().followers.get_mut(&openid).unwrap().fate = fate);
     };
-    desk.sim.world(|world| world.account_mut().unwrap().callback = Some(target));
     fate(TemplateFate::SystemFailed);
-    let id = desk.office.publish("db-1").await;
+    let id = desk.urgent("db-1").await;
     let waiting = desk.delivery(&id, |delivery| delivery["code"] == "not_delivered").await;
     assert_eq!(waiting["delivery"]["state"], "queued", "{waiting:#}");
     assert_eq!(waiting["attempts"][0]["reason"], "failed: system failed");
     fate(TemplateFate::Success);
     desk.office.pass(61_000);
     // Whatever comes wakes the courier.
-    desk.office.publish("db-2").await;
+    desk.urgent("db-2").await;
     let detail = desk.delivery(&id, is("confirmed")).await;
     let results: Vec<_> =
         detail["attempts"].as_array().unwrap().iter().map(|attempt| attempt["result"].clone()).collect();

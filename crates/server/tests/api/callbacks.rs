@@ -4,15 +4,16 @@
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tocsin_wechat::crypto::{AesKey, decrypt};
-use tocsin_wechat_sim::{Fault, Record, Target, seed};
+use tocsin_wechat_sim::{Fault, Record, seed};
 
 use crate::{
-    channels::{CALLBACK_KEY, CALLBACK_TOKEN, Desk, PATIENCE, ann},
+    desk::{CALLBACK_KEY, Desk, PATIENCE, ann, way_is},
     office::{Answer, send},
 };
 
 /// How long a push is taken after it was signed.
 const FRESH_MS: i64 = 5 * 60 * 1000;
+const BINDINGS: &str = "/v1/channels/oa/bindings";
 
 /// Nothing can be written while it lives.
 struct Held(Connection);
@@ -50,38 +51,8 @@ impl Desk {
         send(request.body(body.to_owned())).await
     }
 
-    /// An official account called `oa`, with callbacks, and ann bound to a follower of it.
-    async fn official(&self) -> String {
-        let secret = self.sim.world(|world| world.account().unwrap().secret.clone());
-        let config = json!({
-            "app_id": seed::APPID, "base_url": self.sim.oa_url(), "proxy": "none", "callback": true,
-            "template_id": seed::ALERT_TEMPLATE,
-            "fields": {"thing1": "title", "time2": "time", "phrase3": "priority", "character_string4": "id"},
-        });
-        self.put("/v1/channels/oa", json!({"kind": "wechat", "config": config})).await.is(200);
-        for (part, secret) in
-            [("secret", secret.as_str()), ("callback_token", CALLBACK_TOKEN), ("callback_key", CALLBACK_KEY)]
-        {
-            self.put(&format!("/v1/channels/oa/secrets/{part}"), json!({"secret": secret})).await.is(204);
-        }
-        let hook = format!("{}/v1/hooks/wechat/oa", self.office.origin);
-        let target = Target::new(&hook, CALLBACK_TOKEN, CALLBACK_KEY);
-        self.sim.world(|world| world.account_mut().unwrap().callback = Some(target));
-        let openid = seed::openid("wangfang");
-        self.bind(&openid).await;
-        openid
-    }
-
-    async fn bind(&self, openid: &str) {
-        self.put("/v1/channels/oa/bindings/ann", json!({"address": openid})).await.is(200);
-    }
-
-    async fn bindings(&self) -> Value {
-        self.office.get(&self.office.root, "/v1/channels/oa/bindings").await.is(200)
-    }
-
     async fn is_bound(&self, openid: &str) -> bool {
-        self.bindings().await[0]["address"] == openid
+        self.office.get(&self.office.root, BINDINGS).await.is(200)[0]["address"] == openid
     }
 }
 
@@ -104,7 +75,7 @@ async fn a_push_is_answered_in_time_while_the_store_hangs() {
     desk.wecom(true).await;
     let id = desk.urgent("db-1").await;
     let card = desk.on_the_phone().await;
-    desk.receipt(&id, "accepted", |receipt| ann(receipt)["ways"][0]["state"] == "accepted").await;
+    desk.receipt(&id, "accepted", way_is("accepted")).await;
     let held = Held::by_somebody_else(&desk);
     desk.sim.press(card.id, "acknowledge").unwrap();
     let push = desk.pushed("template_card_event").await;
@@ -143,14 +114,14 @@ async fn an_identical_press_is_answered_as_the_first_was() {
 #[tokio::test]
 async fn what_was_done_is_not_done_again_however_often_and_in_whatever_order_it_comes() {
     let desk = Desk::open().await;
-    let openid = desk.official().await;
+    let openid = desk.official_for_ann().await;
     desk.sim.unfollow(&openid).unwrap();
     let left = desk.pushed("unsubscribe").await;
     assert!(left.taken, "{:?}", left.tries);
     assert!(!desk.is_bound(&openid).await);
     desk.sim.follow(&openid);
     let came = desk.pushed("subscribe").await;
-    desk.bind(&openid).await;
+    desk.bind("oa", &openid).await;
     for push in [&left, &came, &left, &left, &came] {
         let answer = desk.repeat(push).await;
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, push.tries[0].reply.as_str()));
@@ -170,8 +141,7 @@ async fn what_was_done_is_not_done_again_however_often_and_in_whatever_order_it_
 #[tokio::test]
 async fn what_waits_for_somebody_who_left_fails_and_is_told() {
     let desk = Desk::open().await;
-    let openid = desk.official().await;
-    desk.put("/v1/routes", json!({"channel": "oa", "topic": "ops", "from_priority": 4})).await.is(204);
+    let openid = desk.official_for_ann().await;
     desk.sim.inject(Fault::errcode(45011).on("template/send"));
     let id = desk.urgent("db-1").await;
     let way = |receipt: &Value| ann(receipt)["ways"][0].clone();
@@ -188,10 +158,10 @@ async fn what_waits_for_somebody_who_left_fails_and_is_told() {
 #[tokio::test]
 async fn what_somebody_changed_on_the_way_is_refused() {
     let desk = Desk::open().await;
-    let openid = desk.official().await;
+    let openid = desk.official_for_ann().await;
     desk.sim.unfollow(&openid).unwrap();
     let push = desk.pushed("unsubscribe").await;
-    desk.bind(&openid).await;
+    desk.bind("oa", &openid).await;
     let (head, signature) = push.url.rsplit_once("msg_signature=").unwrap();
     let rest = signature.find('&').map_or("", |end| &signature[end..]);
     let forged = format!("{head}msg_signature={}{rest}", "0".repeat(40));

@@ -5,121 +5,12 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use tocsin_store::Store as _;
-use tocsin_wechat::Timings;
-use tocsin_wechat_sim::{Fault, Item, Kind, Options, Simulator, Target, seed};
+use tocsin_wechat_sim::{Fault, Kind, seed};
 
-use crate::office::{Answer, Office, send};
-
-/// Long enough for a busy machine; nothing is measured by it.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-pub const CALLBACK_TOKEN: &str = "callbackToken1";
-pub const CALLBACK_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
-/// Who ann is at WeCom.
-pub const USERID: &str = "ZhangSan";
-
-pub struct Desk {
-    pub office: Office,
-    pub sim: Simulator,
-    /// The app's secret.
-    secret: String,
-    tokens: tempfile::TempDir,
-}
-
-impl Desk {
-    /// An office and the platforms, with nothing between them yet.
-    pub async fn open() -> Self {
-        Self::with(Timings::default()).await
-    }
-
-    pub async fn with(timings: Timings) -> Self {
-        let tokens = tempfile::tempdir().unwrap();
-        let dir = tokens.path().to_owned();
-        let office = Office::with(move |config| {
-            config.token_dir = Some(dir);
-            config.platform_timings = timings;
-            config.public_url = Some("https://push.example".into());
-            config.hosts = vec!["127.0.0.1".into()];
-        })
-        .await;
-        let sim = Simulator::start(Options::default()).await.unwrap();
-        let secret = sim.world(|world| world.app().unwrap().secret.clone());
-        Self { office, sim, secret, tokens }
-    }
-
-    pub async fn put(&self, path: &str, body: Value) -> Answer {
-        send(self.office.request("PUT", path).bearer_auth(&self.office.root).json(&body)).await
-    }
-
-    /// A WeCom app called `app`, reached at the simulator.
-    pub async fn wecom(&self, callback: bool) {
-        let config = json!({
-            "corp_id": seed::CORPID, "agent_id": seed::AGENT_ID, "base_url": self.sim.wecom_url(),
-            "proxy": "none", "callback": callback,
-        });
-        let made = self.put("/v1/channels/app", json!({"kind": "wecom", "config": config})).await.is(200);
-        assert_eq!(made["standing"], json!({"state": "secret_missing", "part": "secret"}));
-        assert_eq!(made["callback_url"], "https://push.example/v1/hooks/wecom/app");
-        self.put("/v1/channels/app/secrets/secret", json!({"secret": self.secret})).await.is(204);
-        if callback {
-            for (part, secret) in [("callback_token", CALLBACK_TOKEN), ("callback_key", CALLBACK_KEY)] {
-                let path = format!("/v1/channels/app/secrets/{part}");
-                self.put(&path, json!({"secret": secret})).await.is(204);
-            }
-            let target = Target::new(
-                &format!("{}/v1/hooks/wecom/app", self.office.origin),
-                CALLBACK_TOKEN,
-                CALLBACK_KEY,
-            );
-            self.sim.world(|world| world.app_mut().unwrap().callback = Some(target));
-        }
-        self.put("/v1/channels/app/bindings/ann", json!({"address": USERID})).await.is(200);
-        self.put("/v1/routes", json!({"channel": "app", "topic": "ops", "from_priority": 4})).await.is(204);
-    }
-
-    pub async fn urgent(&self, title: &str) -> String {
-        let message = json!({
-            "topic": "ops", "title": title, "body": "/ is full", "priority": 5,
-            "actions": [{"type": "acknowledge"}],
-        });
-        let made = self.office.post(&self.office.sender, "/v1/messages", message).await.is(201);
-        made["id"].as_str().unwrap().to_owned()
-    }
-
-    /// Waits until the receipt says this.
-    pub async fn receipt(&self, id: &str, what: &str, says: impl Fn(&Value) -> bool) -> Value {
-        let path = format!("/v1/messages/{id}/receipt");
-        let mut last = Value::Null;
-        let waiting = async {
-            loop {
-                last = self.office.get(&self.office.root, &path).await.is(200);
-                if says(&last) {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{what}: {last:#}");
-        last
-    }
-
-    pub async fn on_the_phone(&self) -> Item {
-        let found = self.sim.wait_for("a message", PATIENCE, |world| world.inbox.shown().next().cloned());
-        found.await.unwrap()
-    }
-
-    pub fn shown(&self) -> usize {
-        self.sim.world(|world| world.inbox.shown().count())
-    }
-}
-
-pub fn ann(receipt: &Value) -> Value {
-    let people = receipt["people"].as_array().unwrap();
-    people.iter().find(|person| person["user"] == "ann").unwrap().clone()
-}
-
-pub fn way_is(state: &'static str) -> impl Fn(&Value) -> bool {
-    move |receipt| ann(receipt)["ways"][0]["state"] == state
-}
+use crate::{
+    desk::{CALLBACK_KEY, CALLBACK_TOKEN, Desk, PATIENCE, ann, way_is},
+    office::send,
+};
 
 #[tokio::test]
 async fn a_card_is_pressed_on_the_phone_and_the_receipt_says_so() {
@@ -227,8 +118,7 @@ async fn a_test_says_what_is_wrong_and_what_to_do() {
 
 #[tokio::test]
 async fn taken_and_then_silent_is_one_message() {
-    let timings = Timings { call: Duration::from_millis(500), ..Timings::default() };
-    let desk = Desk::with(timings).await;
+    let desk = Desk::with(|config| config.platform_timings.call = Duration::from_millis(500)).await;
     desk.wecom(false).await;
     // The token first: it shall not be what is slow.
     desk.office.post(&desk.office.root, "/v1/channels/app/test", json!({})).await.is(200);
@@ -246,8 +136,7 @@ async fn taken_and_then_silent_is_one_message() {
 
 #[tokio::test]
 async fn a_robot_has_no_key_for_repetitions_so_silence_is_unknown() {
-    let timings = Timings { call: Duration::from_millis(500), ..Timings::default() };
-    let desk = Desk::with(timings).await;
+    let desk = Desk::with(|config| config.platform_timings.call = Duration::from_millis(500)).await;
     let key = desk.sim.world(|world| world.robot().unwrap().key.clone());
     let config = json!({"base_url": desk.sim.wecom_url(), "proxy": "none"});
     desk.put("/v1/channels/group", json!({"kind": "wecom-robot", "config": config})).await.is(200);
@@ -270,21 +159,7 @@ async fn a_robot_has_no_key_for_repetitions_so_silence_is_unknown() {
 #[tokio::test]
 async fn a_scan_binds_and_the_platforms_word_confirms() {
     let desk = Desk::open().await;
-    let secret = desk.sim.world(|world| world.account().unwrap().secret.clone());
-    let config = json!({
-        "app_id": seed::APPID, "base_url": desk.sim.oa_url(), "proxy": "none", "callback": true,
-        "template_id": seed::ALERT_TEMPLATE,
-        "fields": {"thing1": "title", "time2": "time", "phrase3": "priority", "character_string4": "id"},
-    });
-    desk.put("/v1/channels/oa", json!({"kind": "wechat", "config": config})).await.is(200);
-    for (part, secret) in
-        [("secret", secret.as_str()), ("callback_token", CALLBACK_TOKEN), ("callback_key", CALLBACK_KEY)]
-    {
-        desk.put(&format!("/v1/channels/oa/secrets/{part}"), json!({"secret": secret})).await.is(204);
-    }
-    let hook = format!("{}/v1/hooks/wechat/oa", desk.office.origin);
-    let target = Target::new(&hook, CALLBACK_TOKEN, CALLBACK_KEY);
-    desk.sim.world(|world| world.account_mut().unwrap().callback = Some(target));
+    desk.official().await;
     let root = &desk.office.root;
     let templates = desk.office.get(root, "/v1/channels/oa/templates").await.is(200);
     assert!(templates.as_array().unwrap().iter().any(|template| template["fields"][0]["name"] == "thing1"));
@@ -293,34 +168,17 @@ async fn a_scan_binds_and_the_platforms_word_confirms() {
     let people = desk.office.get(root, "/v1/channels/oa/candidates").await.is(200);
     assert!(people.as_array().unwrap().iter().any(|person| person["name"] == "王芳"), "{people:#}");
 
-    let qr = desk.office.post(root, "/v1/channels/oa/qr", json!({"user": "ann"})).await.is(201);
-    assert!(qr["url"].as_str().unwrap().starts_with("http"), "{qr:#}");
-    let ticket = qr["image_url"].as_str().unwrap().split_once("ticket=").unwrap().1;
-    let ticket = percent_encoding::percent_decode_str(ticket).decode_utf8().unwrap().into_owned();
+    let ticket = desk.code_for_ann().await;
     let openid = seed::openid("wangfang");
     desk.sim.scan(&openid, &ticket).unwrap();
-    let bound = async {
-        loop {
-            let bound = desk.office.get(root, "/v1/channels/oa/bindings").await.is(200);
-            if bound[0]["address"] == openid.as_str() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, bound).await.unwrap();
+    let bindings = "/v1/channels/oa/bindings";
+    desk.read_until(bindings, "bound", |bound| bound[0]["address"] == openid.as_str()).await;
 
-    desk.put("/v1/routes", json!({"channel": "oa", "topic": "ops", "from_priority": 4})).await.is(204);
     let id = desk.urgent("db-1").await;
     desk.receipt(&id, "confirmed", way_is("confirmed")).await;
     assert_eq!(desk.shown(), 1);
     desk.sim.unfollow(&openid).unwrap();
-    let unbound = async {
-        while desk.office.get(root, "/v1/channels/oa/bindings").await.is(200) != json!([]) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, unbound).await.unwrap();
+    desk.read_until(bindings, "unbound", |bound| *bound == json!([])).await;
     desk.office.close().await;
 }
 
@@ -329,11 +187,10 @@ async fn the_secret_of_a_channel_comes_out_nowhere() {
     let desk = Desk::open().await;
     let log = crate::secrets::listen();
     desk.wecom(true).await;
+    let secret_of_the_app = desk.app_secret();
     let id = desk.urgent("so that something is stored").await;
     desk.on_the_phone().await;
     desk.receipt(&id, "accepted", way_is("accepted")).await;
-    let token = desk.sim.world(|world| format!("{:?}", world.journal));
-    drop(token);
     let root = desk.office.root.clone();
     let mut outputs = vec![("config", format!("{:?}", desk.office.state.config))];
     for (what, path) in [
@@ -367,7 +224,7 @@ async fn the_secret_of_a_channel_comes_out_nowhere() {
     }
     assert_eq!(sealed, 1, "the token waits for the next start, sealed");
     for (what, text) in &outputs {
-        for secret in [desk.secret.as_str(), CALLBACK_TOKEN, CALLBACK_KEY] {
+        for secret in [secret_of_the_app.as_str(), CALLBACK_TOKEN, CALLBACK_KEY] {
             assert!(!text.contains(secret), "a secret came out in {what}");
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    channels::{Desk, PATIENCE, USERID},
+    desk::{Desk, PATIENCE, USERID},
     office::{Answer, send},
 };
 

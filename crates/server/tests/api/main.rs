@@ -8,6 +8,7 @@ mod attempts;
 mod callbacks;
 mod channels;
 mod codes;
+mod desk;
 mod errors;
 mod faults;
 mod guard;
