@@ -203,10 +203,19 @@ impl Line {
 /// a message says can come before it.
 const RECIPIENT: &str = "tocsin-recipient";
 
-/// The request for this recipient.
-fn addressed(body: &str, address: &str) -> String {
+/// Whether an address is one person's. `|` would address several people, `@all` everybody.
+pub fn is_one_person(address: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'@');
+    !address.is_empty() && address.bytes().all(plain) && !address.starts_with('@')
+}
+
+/// The request for this recipient; nothing where it is for a person and this is not one.
+fn addressed(body: &str, address: &str) -> Option<String> {
     let mark = format!("\"touser\":\"{RECIPIENT}\"");
-    body.replacen(&mark, &format!("\"touser\":{}", serde_json::Value::from(address)), 1)
+    if !body.contains(&mark) {
+        return Some(body.to_owned());
+    }
+    is_one_person(address).then(|| body.replacen(&mark, &format!("\"touser\":\"{address}\""), 1))
 }
 
 #[cfg(test)]
@@ -216,6 +225,20 @@ mod tests {
     #[test]
     fn only_the_first_mark_is_the_recipient() {
         let body = r#"{"touser":"tocsin-recipient","x":"\"touser\":\"tocsin-recipient\""}"#;
-        assert_eq!(addressed(body, "a\"b"), r#"{"touser":"a\"b","x":"\"touser\":\"tocsin-recipient\""}"#);
+        let to_anna = r#"{"touser":"anna","x":"\"touser\":\"tocsin-recipient\""}"#;
+        assert_eq!(addressed(body, "anna").as_deref(), Some(to_anna));
+    }
+
+    #[test]
+    fn a_request_is_for_one_person_or_for_a_group() {
+        let body = r#"{"touser":"tocsin-recipient"}"#;
+        for nobody in ["@all", "a|b", "", "a b", "a\"b"] {
+            assert_eq!(addressed(body, nobody), None, "{nobody:?}");
+        }
+        for somebody in ["ZhangSan", "zhang.san@x", "o6_bmjrPTlm6_2sgVt7hMZOPfL2M"] {
+            assert!(addressed(body, somebody).is_some(), "{somebody:?}");
+        }
+        let group = r#"{"msgtype":"text"}"#;
+        assert_eq!(addressed(group, "").as_deref(), Some(group));
     }
 }

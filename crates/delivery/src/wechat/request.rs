@@ -14,9 +14,11 @@ pub(super) fn stored(prepared: Result<Prepared, tocsin_wechat::Invalid>) -> Resu
 
 /// As it was stored, for this recipient.
 pub(super) fn restored(parcel: &Parcel<'_>) -> Result<Prepared, Outcome> {
-    let mut prepared: Prepared = serde_json::from_str(parcel.body)
-        .map_err(|error| Outcome::Refused(failing::unfit(Unfit(error.to_string()))))?;
-    prepared.body = addressed(&prepared.body, parcel.address);
+    let unfit = |what: String| Outcome::Refused(failing::unfit(Unfit(what)));
+    let mut prepared: Prepared =
+        serde_json::from_str(parcel.body).map_err(|error| unfit(error.to_string()))?;
+    prepared.body = addressed(&prepared.body, parcel.address)
+        .ok_or_else(|| unfit("touser: not the address of one person".into()))?;
     Ok(prepared)
 }
 

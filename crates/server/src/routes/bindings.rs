@@ -88,17 +88,15 @@ pub async fn bind(
     Path((name, user)): Path<(String, String)>,
     Json(new): Json<NewBinding>,
 ) -> Result<Answer<Binding>, Failure> {
-    let address = one_address(&new)?;
+    let address = one_address(&new.address)?;
     Ok(Answer(outside(&state)?.outbox.bind(&name, &user, address).await?))
 }
 
-fn one_address(new: &NewBinding) -> Result<&str, Failure> {
-    let address = new.address.trim();
+/// The address of one person, as it was typed.
+pub(super) fn one_address(typed: &str) -> Result<&str, Failure> {
+    let address = typed.trim();
     check::some_text("address", address, ADDRESS_BYTES)?;
-    // `|` would address several people, `@all` everybody.
-    if !address.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'@'))
-        || address.starts_with('@')
-    {
+    if !wechat::is_one_person(address) {
         return Err(check::invalid("address", "letters, digits and - _ . @ are taken"));
     }
     Ok(address)
@@ -114,7 +112,7 @@ pub async fn send_code(
     Json(new): Json<NewBinding>,
 ) -> Result<Answer<CodeSent>, Failure> {
     let outside = outside(&state)?;
-    let address = one_address(&new)?;
+    let address = one_address(&new.address)?;
     let line = ready(outside, &name).await?;
     if line.kind().is_group() {
         return Err(check::invalid("kind", "a group has no address of a single person to send a code to"));

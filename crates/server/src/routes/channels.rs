@@ -9,14 +9,15 @@ use tocsin_delivery::{
 use tocsin_protocol::{
     Code, Cursor, Format, Message, MessageId, Priority,
     channel::{
-        ADDRESS_BYTES, ChannelQuota, ChannelTest, ChannelView, Failing, NewSecret, SECRET_BYTES, Standing,
-        TemplateInfo, TestOrder, TestStep,
+        ChannelQuota, ChannelTest, ChannelView, Failing, NewSecret, SECRET_BYTES, Standing, TemplateInfo,
+        TestOrder, TestStep,
     },
     delivery::{Channel, ChannelKind, ChannelSettings, Flow},
 };
 use tocsin_wechat::{Secret, crypto::AesKey, robot::Webhook};
 
 use super::{
+    bindings::one_address,
     check::{self, invalid},
     input::{Json, MaybeJson, Path},
 };
@@ -258,10 +259,7 @@ async fn recipient(
             })?;
             Ok(Some(bound.address))
         }
-        (None, Some(address), false) => {
-            check::some_text("address", &address, ADDRESS_BYTES)?;
-            Ok(Some(address))
-        }
+        (None, Some(address), false) => Ok(Some(one_address(&address)?.to_owned())),
         _ => Err(invalid("user", "one of user and address is taken")),
     }
 }

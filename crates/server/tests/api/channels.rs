@@ -69,6 +69,11 @@ async fn a_test_says_what_is_wrong_and_what_to_do() {
     assert_eq!((&test["token"]["result"], &test["message"]["result"]), (&json!("passed"), &json!("passed")));
     assert_eq!(desk.shown(), 1);
     desk.office.post(root, path, json!({"user": "bob"})).await.refuses(422, "invalid_field");
+    for everybody in ["@all", "ZhangSan|lisi"] {
+        let order = json!({"address": everybody});
+        desk.office.post(root, path, order).await.refuses(422, "invalid_field");
+    }
+    assert_eq!(desk.shown(), 1, "a test is for one person");
     let nobody = desk.office.post(root, path, json!({"address": "nobody"})).await.is(200);
     let failing = &nobody["message"]["failing"];
     assert_eq!((&failing["code"], &failing["class"]), (&json!("81013"), &json!("permanent")), "{nobody:#}");
