@@ -11,6 +11,7 @@ use std::{
 };
 
 use rand::Rng as _;
+use sha2::{Digest as _, Sha256};
 use tocsin_delivery::wechat::pressed;
 use tocsin_protocol::{MessageId, Millis};
 use tocsin_store::{
@@ -61,6 +62,12 @@ pub enum Refusal {
     Store(Error),
 }
 
+/// Two channels may hear of the same event: each acts on it.
+fn at_channel(channel: &str, push: &Fingerprint) -> Fingerprint {
+    // The fingerprint first: it is of one length, so that nothing runs together.
+    Sha256::new().chain_update(push).chain_update(channel).finalize().into()
+}
+
 impl Outside {
     /// The console verifies the address: what to answer.
     pub fn verify(&self, channel: &str, query: &str) -> std::result::Result<String, Refusal> {
@@ -82,12 +89,13 @@ impl Outside {
         let callback = line.callback().ok_or(Refusal::NotHere)?;
         let now = (self.clock)();
         let opened = callback.open(&Query::parse(query), body, now).map_err(Refusal::Rejected)?;
-        let admission = self.pushes().admit(opened.fingerprint, opened.signed_at, now);
+        let push = at_channel(channel, &opened.fingerprint);
+        let admission = self.pushes().admit(push, opened.signed_at, now);
         let reply = match admission {
             // Still worked on: whatever comes of it, the platform has done its part.
             Admission::Repeat(reply) => reply.unwrap_or(Reply::Success),
             Admission::First => {
-                self.first(store, channel, &opened, deadline).await.map_err(Refusal::Store)?
+                self.first(store, channel, &opened.event, push, deadline).await.map_err(Refusal::Store)?
             }
         };
         Ok(self.written(callback, &opened, &reply))
@@ -102,11 +110,11 @@ impl Outside {
         self: &Arc<Self>,
         store: &Arc<dyn Store>,
         channel: &str,
-        opened: &Opened,
+        event: &Event,
+        push: Fingerprint,
         deadline: Instant,
     ) -> Result<Reply> {
-        let (this, store, channel) = (self.clone(), store.clone(), channel.to_owned());
-        let (event, push) = (opened.event.clone(), opened.fingerprint);
+        let (this, store, channel, event) = (self.clone(), store.clone(), channel.to_owned(), event.clone());
         let working = self.tasks.spawn(async move { this.work(&store, &channel, &event, push).await });
         match timeout_at(deadline, working).await {
             Ok(Ok(done)) => done,
