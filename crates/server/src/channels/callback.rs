@@ -35,6 +35,9 @@ const KEEP_TRYING: Duration = Duration::from_mins(2);
 /// Between two of those tries.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// The platform tells whole seconds, the past one.
+const SECOND_OF_THE_PLATFORM: i64 = 1;
+
 /// After the platform lost a message: it has time to recover, and the person still wants to know.
 const LOST_PAUSE: Millis = 60_000;
 /// After a person got too many: the window is not documented.
@@ -184,13 +187,22 @@ impl Outside {
                     }
                 }
             }
-            Event::Unsubscribed { from } => {
-                self.outbox.unbind(channel, Bound::Address(from.clone())).await?;
-            }
+            Event::Unsubscribed { from, at } => self.left(channel, from, *at).await?,
             Event::AppInactive { is_closed } => self.inactive(channel, *is_closed).await?,
             _ => {}
         }
         Ok(Reply::Success)
+    }
+
+    /// Somebody stopped following at this time (Unix seconds). Whoever was bound later came back, and that was told first.
+    async fn left(&self, channel: &str, from: &str, at: i64) -> Result<()> {
+        let told = at.saturating_add(SECOND_OF_THE_PLATFORM).saturating_mul(1_000);
+        let bindings = self.outbox.bindings(channel).await?;
+        if bindings.iter().any(|bound| bound.address.eq_ignore_ascii_case(from) && bound.bound_at > told) {
+            tracing::info!(channel, "somebody left before they were bound: nothing to do");
+            return Ok(());
+        }
+        self.outbox.unbind(channel, Bound::Address(from.to_owned())).await.map(drop)
     }
 
     /// A press on Acknowledge counts for the person who is bound to whoever pressed.

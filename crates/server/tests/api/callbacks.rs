@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tocsin_wechat::crypto::{AesKey, decrypt};
-use tocsin_wechat_sim::{Fault, Record, seed};
+use tocsin_wechat_sim::{Fault, Record, World, seed};
 
 use crate::{
     desk::{CALLBACK_KEY, Desk, PATIENCE, ann, way_is},
@@ -53,6 +53,22 @@ impl Desk {
 
     async fn is_bound(&self, openid: &str) -> bool {
         self.office.get(&self.office.root, BINDINGS).await.is(200)[0]["address"] == openid
+    }
+
+    /// From now on the platform keeps its pushes back.
+    fn hold(&self) {
+        self.sim.configure(&json!({"callback_hold": true})).unwrap();
+    }
+
+    async fn held(&self, count: usize) {
+        let held = |world: &World| (world.callbacks.held() == count).then_some(());
+        self.sim.wait_for("pushes that are held back", PATIENCE, held).await.unwrap();
+    }
+
+    /// Sends what was kept back, the last first.
+    async fn release_the_last_first(&self) {
+        let release = self.office.http.post(format!("{}/sim/callback/release", self.sim.oa_url()));
+        send(release.json(&json!({"reverse": true}))).await.is(200);
     }
 }
 
@@ -134,6 +150,45 @@ async fn what_was_done_is_not_done_again_however_often_and_in_whatever_order_it_
     desk.office.pass(2 * FRESH_MS);
     assert_eq!(desk.repeat(&left).await.status.as_u16(), 401, "recorded and played back later");
     assert!(desk.is_bound(&openid).await);
+    desk.office.close().await;
+}
+
+/// The platform keeps no order: of somebody who left and came back it may tell first that they came back.
+#[tokio::test]
+async fn whoever_came_back_stays_bound_although_it_is_told_late_that_they_left() {
+    let desk = Desk::open().await;
+    let openid = desk.official_for_ann().await;
+    let ticket = desk.code_for_ann().await;
+    desk.hold();
+    desk.sim.unfollow(&openid).unwrap();
+    desk.held(1).await;
+    desk.pass(5_000);
+    desk.sim.scan(&openid, &ticket).unwrap();
+    desk.held(2).await;
+    desk.release_the_last_first().await;
+    let told = desk.sim.world(|world| {
+        world.callbacks.records().iter().map(|push| (push.event.clone(), push.taken)).collect::<Vec<_>>()
+    });
+    assert_eq!(told, [("subscribe".to_owned(), true), ("unsubscribe".to_owned(), true)]);
+    assert!(desk.is_bound(&openid).await, "they follow");
+    desk.pass(5_000);
+    desk.sim.unfollow(&openid).unwrap();
+    desk.read_until(BINDINGS, "unbound", |bound| *bound == json!([])).await;
+    desk.office.close().await;
+}
+
+#[tokio::test]
+async fn what_one_channel_was_told_another_still_acts_on() {
+    let desk = Desk::open().await;
+    let openid = desk.official_for_ann().await;
+    desk.account("twin").await;
+    desk.bind("twin", &openid).await;
+    desk.sim.unfollow(&openid).unwrap();
+    let left = desk.pushed("unsubscribe").await;
+    let url = left.url.replace("/wechat/oa", "/wechat/twin");
+    assert_eq!(desk.push(&url, &left.body, &left.content_type).await.status.as_u16(), 200);
+    let bound = desk.office.get(&desk.office.root, "/v1/channels/twin/bindings").await.is(200);
+    assert_eq!(bound, json!([]));
     desk.office.close().await;
 }
 

@@ -14,8 +14,6 @@ pub enum Event {
         msgid: Option<String>,
         /// What became of it.
         status: TemplateStatus,
-        /// When, Unix seconds.
-        at: i64,
     },
     /// Somebody follows the account (or entered the WeCom app); by a QR code of ours if there is a scene.
     Subscribed {
@@ -24,10 +22,12 @@ pub enum Event {
         /// The code's scene.
         scene: Option<String>,
     },
-    /// Somebody follows no more: unbind.
+    /// Somebody follows no more: unbind, unless they were bound since. The platform keeps no order.
     Unsubscribed {
         /// Who.
         from: String,
+        /// When, Unix seconds.
+        at: i64,
     },
     /// A follower scanned a QR code of ours.
     Scanned {
@@ -45,22 +45,14 @@ pub enum Event {
         task_id: String,
         /// Which button.
         key: String,
-        /// What kind of card.
-        card_type: String,
         /// Good for one update of the card, for 72 hours.
         response_code: String,
-        /// Of which app.
-        agent_id: Option<u64>,
-        /// What was chosen, by question.
-        chosen: Vec<(String, Vec<String>)>,
     },
     /// WeCom: the app was disabled, or will be, because nobody uses it.
     AppInactive {
         /// Disabled already.
         is_closed: bool,
     },
-    /// WeCom: the app is enabled again.
-    AppReopened,
     /// Somebody wrote.
     Message {
         /// Who.
@@ -129,26 +121,21 @@ impl Event {
                 from,
                 msgid: msgid(tree),
                 status: TemplateStatus::of(tree.text("Status")),
-                at: tree.text("CreateTime").trim().parse().unwrap_or_default(),
             },
             "subscribe" => {
                 let scene = key.strip_prefix("qrscene_").filter(|scene| !scene.is_empty());
                 Self::Subscribed { from, scene: scene.map(ToOwned::to_owned) }
             }
-            "unsubscribe" => Self::Unsubscribed { from },
+            "unsubscribe" => Self::Unsubscribed { from, at: created(tree) },
             "scan" => Self::Scanned { from, scene: key.to_owned() },
             "template_card_event" | "template_card_menu_event" => Self::CardPressed {
                 from,
                 task_id: tree.text("TaskId").to_owned(),
                 key: key.to_owned(),
-                card_type: tree.text("CardType").to_owned(),
                 response_code: tree.text("ResponseCode").to_owned(),
-                agent_id: tree.text("AgentID").trim().parse().ok(),
-                chosen: chosen(tree),
             },
             "close_inactive_agent" => Self::AppInactive { is_closed: true },
             "inactive_alert" => Self::AppInactive { is_closed: false },
-            "reopen_inactive_agent" => Self::AppReopened,
             _ => Self::Other { kind: name, from },
         }
     }
@@ -193,20 +180,14 @@ fn msgid(tree: &Tree) -> Option<String> {
     (!id.is_empty() && id != "0").then(|| id.to_owned())
 }
 
+/// Zero where the platform does not say.
+fn created(tree: &Tree) -> i64 {
+    tree.text("CreateTime").trim().parse().unwrap_or_default()
+}
+
 fn content(tree: &Tree) -> &str {
     let plain = tree.text("Content");
     if plain.is_empty() { tree.child("text").map_or("", |text| text.text("content")) } else { plain }
-}
-
-fn chosen(tree: &Tree) -> Vec<(String, Vec<String>)> {
-    let items = tree.child("SelectedItems").into_iter().flat_map(|items| items.children("SelectedItem"));
-    items
-        .map(|item| {
-            let ids = item.child("OptionIds").into_iter().flat_map(|ids| ids.children("OptionId"));
-            let ids = ids.map(|id| id.own_text().to_owned()).collect();
-            (item.text("QuestionKey").to_owned(), ids)
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -230,7 +211,7 @@ mod tests {
         let old = event(&xml("SCAN", "<EventKey><![CDATA[bind_1]]></EventKey>"));
         assert_eq!(old, Event::Scanned { from: "o1".into(), scene: "bind_1".into() });
         assert_eq!(event(&xml("subscribe", "")), Event::Subscribed { from: "o1".into(), scene: None });
-        assert_eq!(event(&xml("unsubscribe", "")), Event::Unsubscribed { from: "o1".into() });
+        assert_eq!(event(&xml("unsubscribe", "")), Event::Unsubscribed { from: "o1".into(), at: 7 });
     }
 
     #[test]
@@ -239,8 +220,8 @@ mod tests {
             "TEMPLATESENDJOBFINISH",
             &format!("<MsgID>9</MsgID><Status>{text}</Status>"),
         )) {
-            Event::TemplateSent { status, msgid, at, .. } => {
-                assert_eq!((msgid.as_deref(), at), (Some("9"), 7));
+            Event::TemplateSent { status, msgid, .. } => {
+                assert_eq!(msgid.as_deref(), Some("9"));
                 status
             }
             other => panic!("{other:?}"),
@@ -260,22 +241,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_chosen_on_a_card() {
-        let rest = "<EventKey>k</EventKey><TaskId>t</TaskId><SelectedItems><SelectedItem><QuestionKey>q</QuestionKey><OptionIds><OptionId>a</OptionId><OptionId>b</OptionId></OptionIds></SelectedItem></SelectedItems>";
-        match event(&xml("template_card_event", rest)) {
-            Event::CardPressed { key, task_id, chosen, .. } => {
-                assert_eq!((key.as_str(), task_id.as_str()), ("k", "t"));
-                assert_eq!(chosen, [("q".to_owned(), vec!["a".to_owned(), "b".to_owned()])]);
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
     fn the_app_is_closed_for_inactivity() {
         assert_eq!(event(&xml("close_inactive_agent", "")), Event::AppInactive { is_closed: true });
         assert_eq!(event(&xml("inactive_alert", "")), Event::AppInactive { is_closed: false });
-        assert_eq!(event(&xml("reopen_inactive_agent", "")), Event::AppReopened);
         assert!(matches!(event(&xml("LOCATION", "")), Event::Other { kind, .. } if kind == "location"));
     }
 
