@@ -38,6 +38,9 @@ pub struct Config {
     pub token_dir: Option<PathBuf>,
     /// Time limits of calls to platforms.
     pub platform_timings: Timings,
+    /// From a platform's push to the answer, its body and the work on it together. 4 s: the platforms wait five seconds, and
+    /// one of them is for the way.
+    pub answer_pushes_within: Duration,
     /// Times and sizes of streams.
     pub streams: Streams,
     /// Times and sizes of connections.
@@ -62,6 +65,7 @@ impl Default for Config {
             secrets: Arc::new(ThisRun::default()),
             token_dir: None,
             platform_timings: Timings::default(),
+            answer_pushes_within: Duration::from_secs(4),
             streams: Streams::default(),
             connections: Connections::default(),
             rates: Rates::default(),

@@ -1,7 +1,7 @@
 //! What the platforms push: from a request to an answer.
 //!
-//! - The platform is answered by a deadline ([`ANSWER_WITHIN`]) whatever the store does; the work goes on beside it, and is tried
-//!   again for a while if the store cannot write.
+//! - The platform is answered by a deadline (`Config::answer_pushes_within`) whatever the store does; the work goes on beside it,
+//!   and is tried again for a while if the store cannot write.
 //! - What was acted on once is answered again in the same way, without effect.
 //! - A press proves who pressed. Whether the message is theirs is for the store, which refuses what is not owed to them.
 
@@ -27,9 +27,6 @@ use tokio::time::{Instant, timeout_at};
 use super::Outside;
 use crate::alerts::Alert;
 
-/// From the request to the answer, its body and the work on it together. The platforms wait five seconds; one of them is
-/// for the way.
-pub const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 /// A store that cannot write is asked again for so long; the platform repeats its push only a few times.
 const KEEP_TRYING: Duration = Duration::from_mins(2);
 /// Between two of those tries.

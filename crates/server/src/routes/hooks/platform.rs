@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     AppState, Failure,
-    channels::callback::{ANSWER_WITHIN, Refusal},
+    channels::callback::Refusal,
     routes::{channels::outside, input::Path},
 };
 
@@ -63,7 +63,7 @@ async fn push(
     body: Body,
 ) -> Response {
     // What the body takes is not there for the work: the platform waits for both together.
-    let deadline = Instant::now() + ANSWER_WITHIN;
+    let deadline = Instant::now() + state.config.answer_pushes_within;
     let outside = match outside(state) {
         Ok(outside) => outside,
         Err(failure) => return failure.into_response(),
