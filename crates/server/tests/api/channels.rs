@@ -23,6 +23,7 @@ async fn a_card_is_pressed_on_the_phone_and_the_receipt_says_so() {
     desk.office.publish("below the route's priority").await;
     let id = desk.urgent("db-1").await;
     let card = desk.on_the_phone().await;
+    assert_eq!(card.buttons[0].text, "Got it", "short enough for a button");
     let receipt = desk.receipt(&id, "accepted", way_is("accepted")).await;
     assert_eq!(ann(&receipt)["state"], "missing", "the phone had it, no device of ours");
     desk.sim.press(card.id, "acknowledge").unwrap();

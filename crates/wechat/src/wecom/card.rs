@@ -117,15 +117,19 @@ impl Card {
             let row = |(name, value): &(String, String)| json!({ "keyname": take("keyname", name, KEY_CHARS), "value": take("value", value, VALUE_CHARS) });
             card["horizontal_content_list"] = self.fields.iter().take(FIELDS).map(row).collect();
         }
-        if self.fields.len() > FIELDS {
-            shortened.push("template_card.horizontal_content_list".into());
-        }
         if let Some(url) = &self.url {
             card["card_action"] = json!({ "type": 1, "url": url });
         }
         if self.is_interactive() {
             card["task_id"] = json!(self.task_id);
-            card["button_list"] = self.buttons.iter().map(Button::body).collect();
+            let button = |button: &Button| {
+                let text = take("button_list.text", &button.text, BUTTON_CHARS);
+                json!({ "text": text, "style": button.style.number(), "key": button.key })
+            };
+            card["button_list"] = self.buttons.iter().map(button).collect();
+        }
+        if self.fields.len() > FIELDS {
+            shortened.push("template_card.horizontal_content_list".into());
         }
         Ok(card)
     }
@@ -164,13 +168,13 @@ impl Card {
     }
 }
 
-impl Button {
-    fn body(&self) -> Value {
-        let style = match self.style {
-            ButtonStyle::Primary => 1,
-            ButtonStyle::Plain => 2,
-        };
-        json!({ "text": self.text.chars().take(BUTTON_CHARS).collect::<String>(), "style": style, "key": self.key })
+impl ButtonStyle {
+    /// The platform's number for it.
+    const fn number(self) -> u8 {
+        match self {
+            Self::Primary => 1,
+            Self::Plain => 2,
+        }
     }
 }
 
@@ -225,9 +229,12 @@ mod tests {
     #[test]
     fn what_is_cut_is_named() {
         let mut shortened = Vec::new();
-        let long = Card { title: "警".repeat(40), text: "钟".repeat(200), ..card() };
+        let buttons = vec![Button::acknowledge("确".repeat(11))];
+        let long = Card { title: "警".repeat(40), text: "钟".repeat(200), buttons, ..card() };
         let body = long.body(&mut shortened).expect("a card");
-        assert_eq!(shortened, ["template_card.main_title.title", "template_card.sub_title_text"]);
+        let named = ["main_title.title", "sub_title_text", "button_list.text"];
+        assert_eq!(shortened, named.map(|name| format!("template_card.{name}")));
+        assert_eq!(body["button_list"][0]["text"], format!("{}…", "确".repeat(9)));
         assert_eq!(body["main_title"]["title"].as_str().expect("text").chars().count(), TITLE_CHARS);
         assert_eq!(task_id(&[&"x".repeat(200)]).len(), TASK_ID_BYTES);
     }

@@ -213,7 +213,7 @@ impl AppMessage {
             title: take("title", title, CARD_TITLE_CHARS),
             description,
             url: url.to_owned(),
-            btntxt: button.map(|text| text.chars().take(CARD_BUTTON_CHARS).collect()),
+            btntxt: button.map(|text| take("btntxt", text, CARD_BUTTON_CHARS)),
         })
     }
 }
@@ -270,7 +270,8 @@ mod tests {
             button: Some("查看全文吧".into()),
         });
         assert_eq!(body(&linked)["textcard"]["description"], "-");
-        assert_eq!(body(&linked)["textcard"]["btntxt"], "查看全文");
+        assert_eq!(body(&linked)["textcard"]["btntxt"], "查看全…");
+        assert_eq!(linked.prepare().expect("a message").shortened, ["textcard.btntxt"]);
     }
 
     #[test]
