@@ -57,8 +57,6 @@ impl Class {
 pub enum Pause {
     /// 1, 2, 4 s with jitter; three tries at most.
     Short,
-    /// Too many calls at a time: 0.5–2 s with jitter, and fewer at a time.
-    Concurrency,
     /// At least so many seconds.
     Seconds(u32),
     /// The code does not say which window is full: 60 s, then an hour, then the next day.
@@ -76,7 +74,7 @@ impl Pause {
     /// refused so. `None`: the worker's own back-off will do.
     pub fn lasts(self, now: Millis, in_a_row: u32) -> Option<Millis> {
         match self {
-            Self::Short | Self::Concurrency => None,
+            Self::Short => None,
             Self::Seconds(seconds) => Some(Millis::from(seconds) * 1000),
             Self::Widening if in_a_row <= 1 => Some(MINUTE),
             Self::Widening if in_a_row == 2 => Some(HOUR),

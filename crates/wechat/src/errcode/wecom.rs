@@ -44,7 +44,7 @@ pub(super) const TABLE: &[Row] = &[
     row(45002, Bug, R::Report, "the content is too long"),
     row(45008, Bug, R::Report, "more than 8 articles"),
     row(45009, Busy, R::Wait, "too many calls").pausing(Pause::Widening),
-    row(45033, Busy, R::Wait, "too many calls at a time").pausing(Pause::Concurrency),
+    row(45033, Busy, R::Wait, "too many calls at a time"),
     row(45034, Bug, R::Report, "a URL without a scheme"),
     row(48002, Config, R::GrantApi, "this kind of app may not use the API"),
     row(50002, Permanent, R::WidenVisibility, "the member is outside the app's visible range").flags(),
