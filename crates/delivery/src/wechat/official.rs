@@ -79,9 +79,9 @@ impl Account {
     }
 
     pub(super) async fn people(&self) -> Result<Vec<Person>, Failing> {
-        let page = self.client.followers(None).await.map_err(|failure| failing::failing(&failure))?;
+        let all = self.client.all_followers().await.map_err(|failure| failing::failing(&failure))?;
         // The newest come last, and whoever is to be bound followed a moment ago.
-        let newest = page.openids.into_iter().rev().take(FOLLOWERS);
+        let newest = all.into_iter().rev().take(FOLLOWERS);
         let looked = stream::iter(newest).map(async |openid| {
             // A name is welcome, not needed.
             let name = self.client.follower(&openid).await.map(|who| who.remark).unwrap_or_default();

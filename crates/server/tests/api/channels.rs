@@ -171,6 +171,8 @@ async fn a_scan_binds_and_the_platforms_word_confirms() {
     assert!(templates.as_array().unwrap().iter().any(|template| template["fields"][0]["name"] == "thing1"));
     let quota = desk.office.get(root, "/v1/channels/oa/quota").await.is(200);
     assert!(quota["remain"].as_i64().is_some_and(|left| left > 0), "{quota}");
+    // The newest are on the last page.
+    desk.sim.configure(&json!({"follower_page": 1})).unwrap();
     let people = desk.office.get(root, "/v1/channels/oa/candidates").await.is(200);
     assert!(people.as_array().unwrap().iter().any(|person| person["name"] == "王芳"), "{people:#}");
 
