@@ -44,4 +44,4 @@ pub use outcome::{
 pub use prepared::{Api, Invalid, Prepared};
 pub use secret::Secret;
 pub use session::Parts;
-pub use token::{CLASSIC_A_DAY, FileCache, MAY_FORCE_A_DAY, NoCache, TokenCache, TokenHealth, TokenMode};
+pub use token::{CLASSIC_A_DAY, FileCache, MAY_FORCE_A_DAY, NoCache, TokenCache, TokenMode};

@@ -9,7 +9,7 @@ use crate::{
     errcode::{self, Call, Class, Platform},
     http::{Answer, Ask, Http},
     outcome::{Failure, Refused},
-    token::{Source, Token, TokenCache, TokenHealth, Tokens, hardened, refused_pause},
+    token::{Source, Token, TokenCache, Tokens, hardened, refused_pause},
 };
 
 /// What a client is given from outside.
@@ -96,18 +96,18 @@ impl Session {
         Err(Failure::Refused(refused))
     }
 
-    /// Fetches a token if there is none, whatever failed before.
-    pub async fn check(&self) -> Result<(), Failure> {
+    /// Asks the platform for a token, whatever is held and whatever failed before. `false`: it was not asked, because that
+    /// would end the token of every other program.
+    pub async fn check(&self) -> Result<bool, Failure> {
+        if self.tokens.may_ask_again() {
+            return self.tokens.ask().await.map(|_| true);
+        }
         self.tokens.retry_now();
-        self.tokens.get().await.map(|_| ())
+        Ok(false)
     }
 
     pub async fn forget(&self) {
         self.tokens.forget().await;
-    }
-
-    pub fn health(&self) -> TokenHealth {
-        self.tokens.health()
     }
 }
 

@@ -124,8 +124,8 @@ impl Line {
         self.channel().kind()
     }
 
-    /// Fetches a token; at WeCom also asks for members, since only that looks at the trusted IPs. A robot has nothing
-    /// to try: [`Unable::NotHere`].
+    /// Asks for a token, held or not; at WeCom also for members, since only that looks at the trusted IPs. A robot has
+    /// nothing to try: [`Unable::NotHere`].
     pub async fn check(&self) -> Result<(), Unable> {
         match self {
             Self::Wecom(app) => app.check().await.map_err(Unable::Failed),

@@ -233,15 +233,6 @@ impl Settings {
         Road { base_url: base_url.clone(), proxy: proxy.clone(), proxy_user: proxy_user.clone() }
     }
 
-    /// Callbacks are switched on.
-    pub fn takes_callbacks(&self) -> bool {
-        match self {
-            Self::Wecom(wecom) => wecom.callback,
-            Self::Official(official) => official.callback,
-            Self::Robot(_) => false,
-        }
-    }
-
     /// A base address is set.
     pub(super) fn names_base(&self) -> bool {
         self.road().base_url.is_some_and(|url| !url.is_empty())

@@ -122,6 +122,54 @@ async fn a_test_says_what_is_wrong_and_what_to_do() {
     desk.office.close().await;
 }
 
+/// A token that is held proves nothing: the address may have been taken off the list since, or the secret been reset.
+#[tokio::test]
+async fn a_test_asks_the_platform_although_a_token_is_held() {
+    let desk = Desk::open().await;
+    desk.official().await;
+    let test = async || {
+        let order = desk.office.post(&desk.office.root, "/v1/channels/oa/test", json!({})).await;
+        order.is(200)["token"].clone()
+    };
+    assert_eq!(test().await["result"], "passed");
+    desk.sim.configure(&json!({"oa_allow_list": ["198.51.100.1"], "seen_ip": "203.0.113.7"})).unwrap();
+    let refused = test().await;
+    assert_eq!(refused["failing"]["code"], "40164", "{refused:#}");
+    desk.sim.configure(&json!({"oa_allow_list": null})).unwrap();
+    assert_eq!(test().await["result"], "passed");
+    desk.sim.world(|world| world.account_mut().unwrap().secret = "another".into());
+    let refused = test().await;
+    assert_eq!(refused["failing"]["remedy"], "check_secret", "{refused:#}");
+    desk.office.close().await;
+}
+
+/// An app that may not list members can send. What else is refused would be refused of a message, too.
+#[tokio::test]
+async fn only_that_members_are_not_to_be_listed_passes_a_test() {
+    const MEMBERS: &str = "user/simplelist";
+    let desk = Desk::open().await;
+    desk.wecom(false).await;
+    let test = async || {
+        let order = desk.office.post(&desk.office.root, "/v1/channels/app/test", json!({})).await;
+        order.is(200)["token"].clone()
+    };
+    for code in [60011, 48002, 60003] {
+        desk.sim.inject(Fault::errcode(code).on(MEMBERS).times(1));
+        let passed = test().await;
+        assert_eq!(passed["result"], "passed", "{code}: {passed:#}");
+    }
+    for code in [50003, 45009, 301_002, -1] {
+        desk.sim.inject(Fault::errcode(code).on(MEMBERS).times(1));
+        let refused = test().await;
+        assert_eq!(refused["failing"]["code"], code.to_string(), "{refused:#}");
+    }
+    // Also of a token that was fetched a moment ago.
+    desk.sim.inject(Fault::errcode(40001).on(MEMBERS));
+    let refused = test().await;
+    assert_eq!(refused["failing"]["remedy"], "check_secret", "{refused:#}");
+    desk.office.close().await;
+}
+
 #[tokio::test]
 async fn taken_and_then_silent_is_one_message() {
     let desk = Desk::with(|config| config.platform_timings.call = Duration::from_millis(500)).await;

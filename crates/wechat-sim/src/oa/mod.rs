@@ -13,8 +13,10 @@ pub(crate) use custom::open_window;
 pub(crate) use followers::{follow, unfollow};
 pub(crate) use qrcode::scan;
 
+use serde_json::json;
+
 use crate::{
-    answer::{Outcome, Refusal, refuse},
+    answer::{Outcome, Refusal, ok_with, refuse},
     call::Call,
     limit::MINUTE_MS,
     people::{Follower, OaAccount},
@@ -36,6 +38,7 @@ pub(crate) fn answer(world: &mut World, call: &Call) -> Option<Outcome> {
         "/cgi-bin/template/get_all_private_template" => ("GET", template::list),
         "/cgi-bin/message/custom/send" => ("POST", custom::send),
         "/cgi-bin/message/subscribe/bizsend" => ("POST", subscribe::send),
+        "/cgi-bin/get_api_domain_ip" => ("GET", domain_ip),
         "/cgi-bin/user/get" => ("GET", followers::list),
         "/cgi-bin/user/info" => ("GET", followers::info),
         "/cgi-bin/qrcode/create" => ("POST", qrcode::create),
@@ -50,6 +53,12 @@ pub(crate) fn answer(world: &mut World, call: &Call) -> Option<Outcome> {
         return Some(refuse(code, format!("require {method} method hint")));
     }
     Some(handler(world, call))
+}
+
+/// The addresses of the platform: what a token is tried with where nothing shall happen.
+fn domain_ip(world: &mut World, call: &Call) -> Outcome {
+    opened(world, call)?;
+    Ok(ok_with(json!({"ip_list": ["203.0.113.1", "203.0.113.2"]})))
 }
 
 /// The account that the call's token opens.

@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use super::{Follower, FollowerPage, Qr, Scene, Template};
 use crate::{
-    Accepted, Api, BadEndpoint, Cause, Endpoint, Failure, NotSent, Outcome, Prepared, Secret, TokenHealth,
-    TokenMode,
+    Accepted, Api, BadEndpoint, Cause, Endpoint, Failure, NotSent, Outcome, Prepared, Secret, TokenMode,
     errcode::Platform,
     http::{Answer, Http},
     session::{Account, Parts, Plain, Session},
@@ -54,14 +53,13 @@ impl OfficialAccount {
         Ok(Self { session })
     }
 
-    /// Fetches a token if there is none: whether id, secret and the address of this computer are right.
+    /// Whether id, secret and the address of this computer are right **now**: asks for a token although one is held. A
+    /// classic one is not asked for; a call that changes nothing tells whether the one held is still taken.
     pub async fn check(&self) -> Result<(), Failure> {
-        self.session.check().await
-    }
-
-    /// The state of the token.
-    pub fn token_health(&self) -> TokenHealth {
-        self.session.health()
+        if self.session.check().await? {
+            return Ok(());
+        }
+        self.read("/cgi-bin/get_api_domain_ip", vec![]).await.map(drop)
     }
 
     /// Forgets the token, in memory and in the cache: the credential is being deleted.

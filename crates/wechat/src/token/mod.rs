@@ -36,7 +36,6 @@ pub(crate) use state::{Token, hardened, refused_pause};
 
 use crate::{
     Clock, Secret,
-    clock::Millis,
     outcome::{Cause, Failure, NotSent, Refused},
 };
 use sealed::Sealed;
@@ -62,15 +61,6 @@ struct Held {
     flight: Option<Flight>,
     /// The credential is being deleted: a flight that lands later stores nothing.
     is_forgotten: bool,
-}
-
-/// What a window shows of a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenHealth {
-    /// Until when the token held is good.
-    pub good_until: Option<Millis>,
-    /// Why the last request for one failed, if it did.
-    pub failure: Option<Failure>,
 }
 
 impl Tokens {
@@ -101,6 +91,22 @@ impl Tokens {
                 Decision::Refuse(failure) => return Err(failure),
                 Decision::Fetch => self.join_flight(&mut held),
             }
+        };
+        flight.await
+    }
+
+    /// Whether another request hands out the token that is held, so that asking ends nobody's.
+    pub fn may_ask_again(&self) -> bool {
+        self.0.source.hands_out_again()
+    }
+
+    /// Asks the platform, whatever is held and whatever failed before: whether it still hands out tokens to us.
+    pub async fn ask(&self) -> Result<Token, Failure> {
+        self.0.load().await;
+        let flight = {
+            let mut held = self.0.lock();
+            held.state.retry_now();
+            self.join_flight(&mut held)
         };
         flight.await
     }
@@ -146,15 +152,11 @@ impl Tokens {
         }
         self.0.cache.turn().await.remove().await;
     }
-
-    pub fn health(&self) -> TokenHealth {
-        self.0.lock().state.health(self.0.clock.now())
-    }
 }
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokens").field("health", &self.health()).finish_non_exhaustive()
+        f.debug_struct("Tokens").finish_non_exhaustive()
     }
 }
 
@@ -164,13 +166,20 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Looks into the cache, once after a start; says whether this was the time.
+    async fn load(&self) -> bool {
+        if self.lock().state.is_loaded() {
+            return false;
+        }
+        let record = self.cache.load().await;
+        self.lock().state.load(record);
+        true
+    }
+
     /// One flight: from the cache after a start, else from the platform.
     async fn fly(self: Arc<Self>) -> Result<Token, Failure> {
-        let needs_cache = !self.lock().state.is_loaded();
-        if needs_cache {
-            let record = self.cache.load().await;
+        if self.load().await {
             let mut held = self.lock();
-            held.state.load(record);
             if let Decision::Use(token) | Decision::UseAndRefresh(token) = held.state.decide(self.clock.now())
             {
                 held.flight = None;

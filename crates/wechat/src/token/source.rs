@@ -24,8 +24,6 @@ pub enum TokenMode {
     /// `stable_token`; the classic call if the account or a gateway in between does not know it.
     #[default]
     StableFirst,
-    /// `stable_token` only: the classic call would take the token of another program away.
-    StableOnly,
     /// The classic call only.
     Classic,
 }
@@ -59,6 +57,9 @@ pub(crate) struct Fetch {
 #[async_trait]
 pub(crate) trait Source: Send + Sync {
     async fn fetch(&self, how: How) -> Fetch;
+
+    /// A request that is not forced hands out the token again that is good, and ends none.
+    fn hands_out_again(&self) -> bool;
 }
 
 /// An official account's.
@@ -66,7 +67,6 @@ pub(crate) struct OfficialSource {
     http: Http,
     app_id: String,
     secret: Secret,
-    mode: TokenMode,
     /// Learnt once a run: asking every time would double the requests.
     knows_stable: AtomicBool,
 }
@@ -81,7 +81,7 @@ struct StableBody<'a> {
 
 impl OfficialSource {
     pub fn new(http: Http, app_id: String, secret: Secret, mode: TokenMode) -> Self {
-        Self { http, app_id, secret, mode, knows_stable: AtomicBool::new(mode != TokenMode::Classic) }
+        Self { http, app_id, secret, knows_stable: AtomicBool::new(mode != TokenMode::Classic) }
     }
 
     async fn stable(&self, force: bool) -> Result<Fetched, Failure> {
@@ -109,7 +109,7 @@ impl Source for OfficialSource {
         if self.knows_stable.load(Ordering::Relaxed) {
             let result = self.stable(how.force).await;
             let unknown_there = result.as_ref().err().is_some_and(is_unknown_call);
-            if !unknown_there || self.mode == TokenMode::StableOnly {
+            if !unknown_there {
                 return Fetch { result, used_classic: false, used_force: how.force };
             }
             tracing::info!("stable_token is not known here; the classic token call is used from now on");
@@ -123,6 +123,10 @@ impl Source for OfficialSource {
             return Fetch { result, used_classic: false, used_force: false };
         }
         Fetch { result: self.classic().await, used_classic: true, used_force: false }
+    }
+
+    fn hands_out_again(&self) -> bool {
+        self.knows_stable.load(Ordering::Relaxed)
     }
 }
 
@@ -158,6 +162,10 @@ impl Source for WecomSource {
         let ask = Ask { path: "/cgi-bin/gettoken", query, body: None, secrets: vec![secret] };
         let result = read(Platform::Wecom, self.http.ask(ask).await);
         Fetch { result, used_classic: false, used_force: false }
+    }
+
+    fn hands_out_again(&self) -> bool {
+        true
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::{
-    TokenHealth,
     record::{CLOCK_SLACK, Kept, MARGIN, Record},
     source::{CLASSIC_A_DAY, Fetch, Fetched, How, MAY_FORCE_A_DAY},
 };
@@ -184,15 +183,6 @@ impl State {
     pub fn retry_now(&mut self) {
         self.failed = None;
         self.refusals.not_before = Millis::MIN;
-    }
-
-    pub fn health(&self, now: Millis) -> TokenHealth {
-        let good = self.record.token.as_ref().filter(|kept| kept.is_good(now));
-        let refusal = || self.refusals.refusal.clone().map(Failure::Refused);
-        TokenHealth {
-            good_until: good.map(|kept| kept.expires_at),
-            failure: self.failed.as_ref().map(|failed| failed.failure.clone()).or_else(refusal),
-        }
     }
 }
 

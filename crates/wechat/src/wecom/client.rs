@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Member, member};
 use crate::{
     Accepted, Api, BadEndpoint, Cause, Endpoint, FailedRecipient, Failure, NotSent, Outcome, Prepared,
-    RecipientFault, RecipientKind, Secret, TokenHealth,
+    RecipientFault, RecipientKind, Secret,
     errcode::Platform,
     http::{Answer, Http},
     session::{Account, Parts, Plain, Session},
@@ -53,15 +53,10 @@ impl WecomApp {
         self.agent_id
     }
 
-    /// Fetches a token if there is none: whether id and secret are right. The trusted IPs are only checked by other
-    /// calls: [`WecomApp::members`].
+    /// Whether id and secret are right **now**: asks for a token although one is held. The trusted IPs are only checked by
+    /// other calls: [`WecomApp::members`].
     pub async fn check(&self) -> Result<(), Failure> {
-        self.session.check().await
-    }
-
-    /// The state of the token.
-    pub fn token_health(&self) -> TokenHealth {
-        self.session.health()
+        self.session.check().await.map(drop)
     }
 
     /// Forgets the token, in memory and in the cache: the credential is being deleted.

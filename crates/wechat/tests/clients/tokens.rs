@@ -7,7 +7,7 @@ use std::sync::{
 
 use futures_util::{FutureExt as _, future::join_all};
 use tocsin_wechat::{
-    Cause, FileCache, Outcome, Parts, TokenMode,
+    Cause, Failure, FileCache, Outcome, Parts, TokenCache, TokenMode,
     errcode::{Class, Remedy},
     official::OfficialAccount,
 };
@@ -214,8 +214,7 @@ async fn the_same_token_at_the_margin_makes_no_spin() {
     for _ in 0..60 {
         assert!(is_accepted(&account.send(&message).await));
         // Whatever is in flight lands before the clock moves on.
-        let before = stage.count(STABLE);
-        until(|| account.token_health().failure.is_none() && stage.count(STABLE) >= before).await;
+        until(|| landed.0.load(Ordering::SeqCst) == stage.count(STABLE)).await;
         clock.advance(1);
     }
     assert!(stage.count(STABLE) <= 4, "{} token requests", stage.count(STABLE));
@@ -223,6 +222,32 @@ async fn the_same_token_at_the_margin_makes_no_spin() {
         stage.seen(SEND).last().map(|seen| seen.token().to_owned()).as_deref(),
         Some("canary-token-2")
     );
+}
+
+/// A classic token ends that of every other program: a test asks for none, and yet asks.
+#[tokio::test]
+async fn a_check_asks_the_platform_without_taking_a_classic_token() {
+    const HARMLESS: &str = "/cgi-bin/get_api_domain_ip";
+    let stage = Stage::play(|seen, before| match (seen.path.as_str(), before) {
+        ("/cgi-bin/token" | STABLE, _) => Play::json(token(before + 1)),
+        (HARMLESS, 1) => Play::json(r#"{"errcode":50002,"errmsg":"user limited"}"#),
+        _ => Play::json(OK),
+    })
+    .await;
+    let account = account(&stage.endpoint(), &ManualClock::new());
+    for asked in 1..=3 {
+        assert_eq!(account.check().await, Ok(()));
+        assert_eq!(
+            (stage.count(STABLE), stage.count(HARMLESS)),
+            (asked, 0),
+            "the stable one is handed out again"
+        );
+    }
+    let classic = classic(&stage, &ManualClock::new());
+    assert_eq!(classic.check().await, Ok(()));
+    let refused = classic.check().await;
+    assert!(matches!(&refused, Err(Failure::Refused(refused)) if refused.errcode == 50002), "{refused:?}");
+    assert_eq!((stage.count("/cgi-bin/token"), stage.count(HARMLESS)), (1, 2));
 }
 
 #[tokio::test]
@@ -239,9 +264,7 @@ async fn a_token_that_is_still_good_is_used_while_refreshing_fails() {
     account.send(&message).await;
     clock.advance(7200 - 300);
     assert!(is_accepted(&account.send(&message).await));
-    until(|| account.token_health().failure.is_some()).await;
-    let health = account.token_health();
-    assert!(health.good_until.is_some(), "still good, and the failure is told: {health:?}");
+    until(|| stage.count(STABLE) == 2).await;
     for _ in 0..299 {
         assert!(is_accepted(&account.send(&message).await));
         clock.advance(1);
@@ -283,7 +306,8 @@ async fn a_restart_finds_the_token_and_nobody_else_does() {
     until(|| std::fs::read(&path).is_ok_and(|now| now != bytes)).await;
     restarted.forget_token().await;
     assert!(!std::fs::exists(&path).expect("a directory"));
-    assert_eq!(restarted.token_health().good_until, None, "a deleted credential leaves nothing");
+    assert!(is_accepted(&restarted.send(&message).await));
+    assert_eq!(stage.count(STABLE), 3, "a deleted credential leaves nothing");
 }
 
 #[tokio::test]
