@@ -237,6 +237,20 @@ describe("people", () => {
     await until(() => called(backend, "DELETE", "/v1/channels/wecom/bindings/chen").length === 1);
   });
 
+  test("whoever is not among those listed can be typed", async () => {
+    const { backend } = await at("wecom");
+    button("Pick from the members").click();
+    await until(() => document.querySelector("[name=bind-candidate]") !== null);
+    expect(document.querySelector("[name=bind-address]")).toBeNull();
+    await fill("[name=bind-user]", "chen");
+    await fill("[name=bind-candidate]", "@");
+    expect(button("Bind").disabled).toBe(true);
+    await fill("[name=bind-address]", " follower.of.old ");
+    await submit("[name=bind-user]");
+    await until(() => called(backend, "PUT", "/v1/channels/wecom/bindings/chen").length === 1);
+    expect(last(backend, "PUT", "/v1/channels/wecom/bindings/chen")).toEqual({ address: "follower.of.old" });
+  });
+
   test("a typed address is proven by a code that was sent there", async () => {
     const { backend } = await at("wecom");
     const confirm = "/v1/channels/wecom/bindings/chen/confirm";
