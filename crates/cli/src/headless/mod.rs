@@ -14,7 +14,7 @@ mod tls;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use tocsin_server::{AppState, auth::Secret, config::LocalAccess, listen};
+use tocsin_server::{AppState, auth::Secret, config::LocalAccess, listen, tls::Identity};
 use tocsin_store::{EpochReason, Store, sqlite::SqliteStore};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -74,22 +74,7 @@ async fn assembled(
     };
     let (socket, unbind) = (control::Socket::bind(&settings.paths)?, CancellationToken::new());
     let control = tokio::spawn(socket.serve(state.clone(), told, secret, quit.clone(), unbind.clone()));
-    let mut servers = JoinSet::new();
-    for (listener, address) in listeners.into_iter().zip(addresses) {
-        let (state, stop) = (state.clone(), quit.clone());
-        // Plain http on loopback, TLS for everybody else.
-        match tls.as_ref().filter(|_| !ready::is_plain(*address)) {
-            Some(tls) => {
-                let tls = tls.server_config.clone();
-                servers.spawn(async move {
-                    listen::serve_tls(listener, tls, state, stop.cancelled_owned()).await;
-                });
-            }
-            None => {
-                servers.spawn(async move { listen::serve(listener, state, stop.cancelled_owned()).await });
-            }
-        }
-    }
+    let mut servers = serve_all(listeners.into_iter().zip(addresses), tls.as_ref(), &state, &quit);
     if let Some(tls) = tls {
         tracing::info!(ca = tls.ca_fingerprint.as_deref().unwrap_or("the operator's own"), "TLS");
         tokio::spawn(tls::keep_fresh(tls, settings.clone()));
@@ -108,6 +93,29 @@ async fn assembled(
     }
     tracing::info!("ended");
     Ok(Exit::Ok)
+}
+
+/// Takes requests until `quit`: by plain http on loopback, with TLS from everybody else.
+fn serve_all<'a>(
+    listeners: impl Iterator<Item = (TcpListener, &'a SocketAddr)>,
+    tls: Option<&Identity>,
+    state: &AppState,
+    quit: &CancellationToken,
+) -> JoinSet<()> {
+    let mut servers = JoinSet::new();
+    for (listener, address) in listeners {
+        let (state, stop) = (state.clone(), quit.clone().cancelled_owned());
+        match tls.filter(|_| !ready::is_plain(*address)) {
+            Some(tls) => {
+                let config = tls.server_config.clone();
+                servers.spawn(async move { listen::serve_tls(listener, config, state, stop).await });
+            }
+            None => {
+                servers.spawn(async move { listen::serve(listener, state, stop).await });
+            }
+        }
+    }
+    servers
 }
 
 /// Where the log is.

@@ -39,13 +39,9 @@ pub(super) fn send(world: &mut World, call: &Call) -> Outcome {
     if !account.minute.take(behaviour.template_per_minute, MINUTE_MS, call.now) {
         return refuse(45_011, "api minute-quota reach limit, must slower, retry next minute");
     }
-    let client_msg_id = text(&body, "client_msg_id").map(str::to_owned);
-    if let Some(client) = &client_msg_id
-        && let Some((at, first)) = account.sent.get(&(openid.clone(), client.clone()))
-        && call.now - at < DEDUPE_MS
-    {
-        let first = *first;
-        let mut item = item(&appid, &openid, &template, shown, &body, call.now);
+    let mut item = item(&appid, &openid, &template, shown, &body, call.now);
+    let key = text(&body, "client_msg_id").map(|client| (openid.clone(), client.to_owned()));
+    if let Some(first) = key.as_ref().and_then(|key| sent_before(account, key, call.now)) {
         item.state = State::Suppressed;
         world.inbox.put(item);
         return match behaviour.template_duplicate {
@@ -56,30 +52,33 @@ pub(super) fn send(world: &mut World, call: &Call) -> Outcome {
     if behaviour.identical_content_rule {
         refuse_identical(account, &openid, &body, call.now)?;
     }
-    if let Some(client) = &client_msg_id {
-        account.sent.insert((openid.clone(), client.clone()), (call.now, msgid));
-    }
-    let event = template_finished(
-        &account.original_id,
-        &openid,
-        if behaviour.finish_msgid_zero && client_msg_id.is_some() { 0 } else { msgid },
-        fate.status(),
-        call.now,
-    );
-    let mut item = item(&appid, &openid, &template, shown, &body, call.now);
+    let named = if behaviour.finish_msgid_zero && key.is_some() { 0 } else { msgid };
+    let event = template_finished(&account.original_id, &openid, named, fate.status(), call.now);
+    account.sent.extend(key.map(|key| (key, (call.now, msgid))));
     item.msgid = Some(msgid.to_string());
     if fate != TemplateFate::Success {
         item.state = State::Undelivered;
     }
     world.inbox.put(item);
-    let push = Push::oa(&appid, event);
-    if !behaviour.finish_events {
-    } else if behaviour.finish_before_response {
+    tell(world, Push::oa(&appid, event), call.now);
+    Ok(ok_with(json!({"msgid": msgid})))
+}
+
+/// The message that went out under this key less than ten minutes ago.
+fn sent_before(account: &OaAccount, key: &(String, String), now: i64) -> Option<u64> {
+    account.sent.get(key).filter(|(at, _)| now - at < DEDUPE_MS).map(|(_, msgid)| *msgid)
+}
+
+/// Tells what became of it: before the answer, after a while or never, as the switches say.
+fn tell(world: &mut World, push: Push, now: i64) {
+    if !world.behaviour.finish_events {
+        return;
+    }
+    if world.behaviour.finish_before_response {
         world.first.push(push);
     } else {
-        world.later(call.now + behaviour.finish_delay_ms, push);
+        world.later(now + world.behaviour.finish_delay_ms, push);
     }
-    Ok(ok_with(json!({"msgid": msgid})))
 }
 
 /// `get_all_private_template`.
