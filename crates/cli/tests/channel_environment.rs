@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 
 use support::{Home, files_with, private_file};
-use tocsin_wechat_sim::{Options, Simulator, seed};
+use tocsin_wechat_sim::{Options, Simulator};
 
 const VARIABLE: &str = "TOCSIN_CHANNEL_APP_SECRET";
 /// In the file; the platform does not know it.
@@ -24,11 +24,7 @@ async fn the_environment_is_used_before_the_file_and_not_written() {
         let flags = ["--channel-secrets", file.to_str().unwrap()];
 
         let server = home.serve_with(&flags, &[(VARIABLE, &secret)]);
-        let (corp, agent) = (format!("corp_id={}", seed::CORPID), format!("agent_id={}", seed::AGENT_ID));
-        let base = format!("base_url={}", sim.wecom_url());
-        let add =
-            ["channel", "add", "app", "--kind", "wecom", "--set", &corp, "--set", &agent, "--set", &base];
-        home.run(&[&add[..], &["--set", "proxy=none"]].concat()).ok();
+        home.add_app(&sim.wecom_url()).ok();
         home.run(&["channel", "test", "app"]).ok();
 
         for (args, input) in [

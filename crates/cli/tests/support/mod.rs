@@ -12,6 +12,7 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tocsin_wechat_sim::seed;
 
 /// The program.
 pub const TOCSIN: &str = env!("CARGO_BIN_EXE_tocsin");
@@ -75,6 +76,19 @@ impl Home {
         let mut all = args.to_vec();
         all.push("--json");
         self.run(&all).ok().json()
+    }
+
+    /// Adds the simulator's WeCom app as the channel `app`, reached at this address.
+    pub fn add_app(&self, base_url: &str) -> Done {
+        let set = [
+            format!("corp_id={}", seed::CORPID),
+            format!("agent_id={}", seed::AGENT_ID),
+            format!("base_url={base_url}"),
+            "proxy=none".to_owned(),
+        ];
+        let mut args = vec!["channel", "add", "app", "--kind", "wecom"];
+        args.extend(set.iter().flat_map(|setting| ["--set", setting]));
+        self.run(&args)
     }
 
     /// Starts a server on a free port and waits until it is ready.
