@@ -15,7 +15,7 @@ use crate::desk::Desk;
 /// What was queued longer ago is history: a delivery is tried for a day.
 const RECENT: Millis = tocsin_store::outbox::GIVE_UP_AFTER;
 /// Looked at this often while something is failed: it becomes history without a word. While nothing is, nothing wakes.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 /// Enough to name every channel that fails.
 const MOST: usize = 200;
 
