@@ -16,8 +16,11 @@ use crate::{Class, Outcome, Refusal, Unfit};
 /// Code of a message that can not be rendered.
 const UNFIT: &str = "unfit";
 
-/// For the courier. `in_a_row` counts refusals whose pause widens; see [`Pause::lasts`].
-pub(super) fn outcome(outcome: tocsin_wechat::Outcome, now: Millis, in_a_row: u32) -> Outcome {
+/// For the courier. `lasts` tells for how long a pause is meant.
+pub(super) fn outcome(
+    outcome: tocsin_wechat::Outcome,
+    lasts: impl FnOnce(Pause) -> Option<Millis>,
+) -> Outcome {
     use tocsin_wechat::Outcome as O;
     match outcome {
         O::Accepted(accepted) => Outcome::Accepted {
@@ -29,7 +32,7 @@ pub(super) fn outcome(outcome: tocsin_wechat::Outcome, now: Millis, in_a_row: u3
                 .map(left_out)
                 .collect(),
         },
-        O::Refused(refused) => Outcome::Refused(refusal(refused, now, in_a_row)),
+        O::Refused(refused) => Outcome::Refused(refusal(refused, lasts)),
         O::Unknown(unknown) if unknown.tries_left().is_some() => Outcome::Unreadable(unknown.detail),
         O::Unknown(unknown) => Outcome::Unknown(unknown.detail),
         // What waiting does not mend must not be tried for a day: the channel is parked, and somebody is told.
@@ -66,7 +69,7 @@ const fn recipient_code(fault: RecipientFault) -> &'static str {
     }
 }
 
-fn refusal(refused: Refused, now: Millis, in_a_row: u32) -> Refusal {
+fn refusal(refused: Refused, lasts: impl FnOnce(Pause) -> Option<Millis>) -> Refusal {
     Refusal {
         class: match refused.class {
             Errclass::Token => Class::Token,
@@ -77,7 +80,7 @@ fn refusal(refused: Refused, now: Millis, in_a_row: u32) -> Refusal {
             Errclass::Bug | Errclass::Ok => Class::Bug,
         },
         code: refused.errcode.to_string(),
-        retry_after_ms: refused.pause.and_then(|pause: Pause| pause.lasts(now, in_a_row)),
+        retry_after_ms: refused.pause.and_then(lasts),
         broken: refused.binding == Binding::Broken,
         flagged: refused.binding == Binding::Flagged,
         once_more: refused.one_more_try,

@@ -142,8 +142,16 @@ impl Line {
             Self::Robot(group) => group.rendered(message, &[]),
         };
         match body {
-            Ok(body) => self.channel().send(Parcel { address, key, body: &body }).await,
+            Ok(body) => self.aside(Parcel { address, key, body: &body }).await,
             Err(unfit) => Outcome::Refused(failing::unfit(unfit)),
+        }
+    }
+
+    async fn aside(&self, parcel: Parcel<'_>) -> Outcome {
+        match self {
+            Self::Wecom(app) => app.aside(parcel).await,
+            Self::Official(account) => account.aside(parcel).await,
+            Self::Robot(group) => group.aside(parcel).await,
         }
     }
 

@@ -143,6 +143,15 @@ impl Account {
         };
         stored(message.prepare())
     }
+
+    /// Sends it by itself, without the outbox.
+    pub(super) async fn aside(&self, parcel: Parcel<'_>) -> Outcome {
+        let prepared = match restored(&parcel) {
+            Ok(prepared) => prepared,
+            Err(outcome) => return outcome,
+        };
+        self.patience.aside(self.client.send(&prepared).await)
+    }
 }
 
 #[async_trait]

@@ -62,6 +62,15 @@ impl Group {
         stored(RobotMessage { content: self.content(message), mentions }.prepare())
     }
 
+    /// Sends it by itself, without the outbox.
+    pub(super) async fn aside(&self, parcel: Parcel<'_>) -> Outcome {
+        let prepared = match restored(&parcel) {
+            Ok(prepared) => prepared,
+            Err(outcome) => return outcome,
+        };
+        self.patience.aside(self.client.send(&prepared).await)
+    }
+
     fn content(&self, message: &Message) -> Content {
         let more = self.words.more(message);
         let title = Words::title(message);

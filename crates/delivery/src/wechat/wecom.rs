@@ -93,6 +93,15 @@ impl App {
         stored(prepared.prepare())
     }
 
+    /// Sends it by itself, without the outbox.
+    pub(super) async fn aside(&self, parcel: Parcel<'_>) -> Outcome {
+        let prepared = match restored(&parcel) {
+            Ok(prepared) => prepared,
+            Err(outcome) => return outcome,
+        };
+        self.patience.aside(self.client.send(&prepared).await)
+    }
+
     fn content(&self, message: &Message, key: &str) -> Content {
         let link = self.words.link(message);
         let asks = message.actions.iter().any(|action| matches!(action, Action::Acknowledge { .. }));

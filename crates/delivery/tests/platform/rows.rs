@@ -83,6 +83,18 @@ async fn a_minutes_quota_is_waited_out_for_a_minute() {
 }
 
 #[tokio::test]
+async fn one_full_minute_that_refuses_many_at_once_is_one_pause() {
+    let desk = Desk::open(Plan::of(ChannelKind::Wecom, 8)).await;
+    let begin = desk.now();
+    desk.sim.inject(Fault::errcode(45009).on(APP).times(8));
+    desk.publish("full").await;
+    desk.work(1).await;
+    assert_eq!((desk.calls(APP), desk.health().await.until), (8, Some(begin + MINUTE)));
+    desk.work(3 * MINUTE).await;
+    assert_eq!((desk.shown("full"), desk.answered(APP, 45009)), (8, 8));
+}
+
+#[tokio::test]
 async fn busy_twice_is_three_requests_with_growing_pauses_and_one_message() {
     for (kind, path) in [(ChannelKind::Wecom, APP), (ChannelKind::Wechat, TEMPLATE)] {
         let desk = Desk::open(Plan::of(kind, 1)).await;
