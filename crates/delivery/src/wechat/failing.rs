@@ -13,6 +13,8 @@ use tocsin_wechat::{
 
 use crate::{Class, Outcome, Refusal, Unfit};
 
+/// Code of what was not sent because the minute is full.
+const FULL: &str = "minute_full";
 /// Code of a message that can not be rendered.
 const UNFIT: &str = "unfit";
 
@@ -106,6 +108,22 @@ pub(super) fn unfit(unfit: Unfit) -> Refusal {
         code: UNFIT.into(),
         message: unfit.0,
         retry_after_ms: None,
+        broken: false,
+        flagged: false,
+        once_more: false,
+    }
+}
+
+/// The platform's minute is full: room comes in so long.
+pub(super) fn full(wait: Millis) -> Refusal {
+    let seconds = wait.max(0).unsigned_abs().div_ceil(1000);
+    Refusal {
+        class: Class::Busy,
+        code: FULL.into(),
+        message: format!(
+            "as many messages were sent as the platform takes in a minute: wait {seconds} seconds"
+        ),
+        retry_after_ms: Some(wait),
         broken: false,
         flagged: false,
         once_more: false,
@@ -216,6 +234,7 @@ pub fn about(kind: ChannelKind, code: &str, words: &str) -> Failing {
         "certificate" => (FailingClass::NotSent, Remedy::CheckCertificate),
         "status" | "unreadable" => (FailingClass::Config, Remedy::CheckBaseUrl),
         "token_budget" => (FailingClass::Config, Remedy::TokenContested),
+        FULL => (FailingClass::Busy, Remedy::Wait),
         UNFIT => (FailingClass::Bug, Remedy::FixMessage { field: words.into() }),
         "unknown" | "lost" => (FailingClass::Unknown, Remedy::CheckNetwork),
         "not_delivered" => (FailingClass::Permanent, Remedy::AllowMessages),

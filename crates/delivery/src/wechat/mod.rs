@@ -12,6 +12,7 @@
 //! same bytes whatever version of this program makes it; nothing here logs or returns a secret.
 
 mod failing;
+mod minute;
 mod official;
 mod patience;
 mod request;
@@ -134,7 +135,8 @@ impl Line {
         }
     }
 
-    /// Sends a message by itself, without the outbox: a test.
+    /// Sends a message by itself, without the outbox: a test. It counts for the platform's minute, and is refused where that
+    /// is full.
     pub async fn try_out(&self, message: &Message, address: &str, key: &str) -> Outcome {
         let body = match self {
             Self::Wecom(app) => app.rendered(message, key),

@@ -12,7 +12,8 @@ use tocsin_wechat::{
 };
 
 use super::{
-    Ground, Secrets,
+    Ground, Secrets, failing,
+    minute::Minute,
     patience::Patience,
     request::{left_out, restored, stored},
     settings::{BadSettings, KEY, Robot, Settings, Style},
@@ -32,6 +33,7 @@ pub struct Group {
     client: api::Robot,
     style: Style,
     words: Words,
+    minute: Minute,
     patience: Patience,
 }
 
@@ -53,6 +55,7 @@ impl Group {
             client,
             style: settings.style,
             words: ground.words.clone(),
+            minute: Minute::new(&ground.clock, A_MINUTE),
             patience: Patience::new(&ground.clock),
         })
     }
@@ -68,6 +71,9 @@ impl Group {
             Ok(prepared) => prepared,
             Err(outcome) => return outcome,
         };
+        if let Err(wait) = self.minute.take(parcel.address) {
+            return Outcome::Refused(failing::full(wait));
+        }
         self.patience.aside(self.client.send(&prepared).await)
     }
 
@@ -126,7 +132,7 @@ impl Channel for Group {
 
     fn limits(&self) -> Limits {
         Limits {
-            windows: vec![(A_MINUTE, 60_000)],
+            windows: vec![self.minute.window()],
             same_content_ms: 0,
             digest_over: Some(DIGEST_OVER),
             at_once: 1,
@@ -176,7 +182,10 @@ impl Channel for Group {
 
     async fn send(&self, parcel: Parcel<'_>) -> Outcome {
         match restored(&parcel) {
-            Ok(prepared) => self.patience.outcome(self.client.send(&prepared).await),
+            Ok(prepared) => {
+                self.minute.count(parcel.address);
+                self.patience.outcome(self.client.send(&prepared).await)
+            }
             Err(outcome) => outcome,
         }
     }

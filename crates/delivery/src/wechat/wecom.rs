@@ -19,6 +19,7 @@ use tocsin_wechat::{
 
 use super::{
     Ground, Person, RECIPIENT, Secrets, failing,
+    minute::Minute,
     patience::Patience,
     request::{left_out, restored, safe_ms, stored},
     settings::{BadSettings, CALLBACK_KEY, CALLBACK_TOKEN, SECRET, Settings, Wecom},
@@ -41,6 +42,7 @@ pub struct App {
     client: WecomApp,
     callback: Option<Callback>,
     words: Words,
+    minute: Minute,
     patience: Patience,
 }
 
@@ -54,7 +56,13 @@ impl App {
             .map_err(|bad| BadSettings::of("config.base_url", bad))?;
         let callback =
             if settings.callback { callback(Dialect::Wecom, &settings.corp_id, secrets)? } else { None };
-        Ok(Self { client, callback, words: ground.words.clone(), patience: Patience::new(&ground.clock) })
+        Ok(Self {
+            client,
+            callback,
+            words: ground.words.clone(),
+            minute: Minute::new(&ground.clock, MEMBER_A_MINUTE),
+            patience: Patience::new(&ground.clock),
+        })
     }
 
     pub(super) fn callback(&self) -> Option<&Callback> {
@@ -99,6 +107,9 @@ impl App {
             Ok(prepared) => prepared,
             Err(outcome) => return outcome,
         };
+        if let Err(wait) = self.minute.take(parcel.address) {
+            return Outcome::Refused(failing::full(wait));
+        }
         self.patience.aside(self.client.send(&prepared).await)
     }
 
@@ -170,7 +181,7 @@ impl Channel for App {
 
     fn limits(&self) -> Limits {
         Limits {
-            windows: vec![(MEMBER_A_MINUTE, 60_000), (MEMBER_AN_HOUR, 3_600_000)],
+            windows: vec![self.minute.window(), (MEMBER_AN_HOUR, 3_600_000)],
             same_content_ms: 0,
             digest_over: None,
             at_once: AT_ONCE,
@@ -188,7 +199,10 @@ impl Channel for App {
 
     async fn send(&self, parcel: Parcel<'_>) -> Outcome {
         match restored(&parcel) {
-            Ok(prepared) => self.patience.outcome(self.client.send(&prepared).await),
+            Ok(prepared) => {
+                self.minute.count(parcel.address);
+                self.patience.outcome(self.client.send(&prepared).await)
+            }
             Err(outcome) => outcome,
         }
     }

@@ -9,12 +9,12 @@ use tocsin_delivery::{
 };
 use tocsin_locale::Locale;
 use tocsin_protocol::{
-    Millis,
+    Message, Millis,
     control::Language,
     delivery::{ChannelHealth, ChannelKind, Delivery},
 };
 use tocsin_store::{
-    NewMessage,
+    Entry, NewMessage,
     conformance::{Hand, outbox::Post, to_topic},
 };
 use tocsin_wechat::{Clock, NoCache, Secret, Timings};
@@ -73,6 +73,7 @@ impl Plan {
 pub struct Desk {
     pub post: Post,
     pub courier: Courier,
+    pub line: Line,
     pub sim: Simulator,
     _dir: tempfile::TempDir,
 }
@@ -95,8 +96,9 @@ impl Desk {
         }
         post.route(CHANNEL, Some("ops"), None, 1).await;
         let courier = courier(&post, post.outbox.clone());
-        courier.channels().attach(CHANNEL, line(&plan, &sim, &post.bench.hand).channel());
-        Self { post, courier, sim, _dir: dir }
+        let line = line(&plan, &sim, &post.bench.hand);
+        courier.channels().attach(CHANNEL, line.channel());
+        Self { post, courier, line, sim, _dir: dir }
     }
 
     pub fn now(&self) -> Millis {
@@ -160,6 +162,16 @@ impl Desk {
     /// What phones show that contains this.
     pub fn shown(&self, words: &str) -> usize {
         self.sim.world(|world| world.inbox.shown().filter(|item| item.contains(words)).count())
+    }
+
+    /// The newest message.
+    pub async fn newest(&self) -> Message {
+        let log = self.post.bench.store.log(0, 100_000).await.unwrap();
+        let messages = log.into_iter().filter_map(|entry| match entry.entry {
+            Entry::Message(Some(stored)) => Some(stored.message.clone()),
+            _ => None,
+        });
+        messages.last().unwrap()
     }
 
     /// The only delivery.

@@ -1,5 +1,6 @@
 //! The limits that the production channels keep, as the platform counts them.
 
+use tocsin_delivery::{Outcome, wechat};
 use tocsin_protocol::{DeliveryState as S, delivery::ChannelKind};
 use tocsin_store::{
     NewMessage,
@@ -53,4 +54,36 @@ async fn the_same_content_goes_to_a_follower_once_a_minute() {
     }
     assert_eq!(desk.shown("another"), 2);
     assert!(desk.post.all().await.iter().all(|row| row.state == S::Accepted));
+}
+
+#[tokio::test]
+async fn tests_take_their_place_in_the_minute() {
+    const ROBOT: &str = "webhook/send";
+    let desk = Desk::open(Plan::of(ChannelKind::WecomRobot, 0)).await;
+    for n in 0..17 {
+        desk.publish(&format!("#{n}#")).await;
+    }
+    desk.drain().await;
+    let message = desk.newest().await;
+    let mut tests = Vec::new();
+    for _ in 0..4 {
+        tests.push(desk.line.try_out(&message, "", "test").await);
+    }
+    assert!(tests[..2].iter().all(|outcome| matches!(outcome, Outcome::Accepted { .. })), "{tests:?}");
+    for outcome in &tests[2..] {
+        let failing = wechat::of_outcome(ChannelKind::WecomRobot, outcome, "").unwrap();
+        assert_eq!((failing.code.as_str(), failing.remedy.as_str()), ("minute_full", "wait"));
+        assert!(failing.message.contains("60 seconds"), "{}", failing.message);
+    }
+    for n in 17..20 {
+        desk.publish(&format!("#{n}#")).await;
+    }
+    desk.drain().await;
+    assert_eq!(desk.answered(ROBOT, 45009), 0, "the platform had nothing to refuse");
+    let times: Vec<_> = desk.sim.world(|world| world.inbox.shown().map(|item| item.at_ms).collect());
+    assert!(times.len() == 22 && is_legal(&times, 20, MINUTE), "{times:?}");
+    assert!(
+        matches!(desk.line.try_out(&message, "", "test").await, Outcome::Accepted { .. }),
+        "a minute later"
+    );
 }
