@@ -1,13 +1,18 @@
 //! Whether a channel reaches a person: what every implementation of [`Outbox`](crate::outbox::Outbox) keeps of it.
 
-use tocsin_protocol::{DeliveryState as S, Millis, delivery::AttemptResult};
+use tocsin_protocol::{
+    DeliveryState as S, Millis,
+    delivery::{AttemptResult, ChannelKind},
+};
 
 use super::{
-    MINUTE, keyed,
+    DAY, MINUTE, keyed,
     outbox::{Post, free, herald, said},
     to_topic,
 };
-use crate::outbox::{Again, Bound, Confirmation, DeliveryId, Next, Settlement, Work, codes, health::Omen};
+use crate::outbox::{
+    Again, Bound, Confirmation, DeliveryId, Limits, Next, Settlement, Work, codes, health::Omen,
+};
 
 async fn flag(post: &Post) -> Option<String> {
     post.outbox.bindings("app").await.unwrap().remove(0).flagged
@@ -122,4 +127,28 @@ pub async fn what_is_not_wanted_any_more_is_not_sent_once_more(post: Post) {
     post.outbox.unbind("app", Bound::User("ann".into())).await.unwrap();
     post.outbox.confirm(lost(msgid, Some(at)), None).await.unwrap();
     assert_eq!(post.all().await.remove(2).state, S::Failed);
+}
+
+/// A userid of WeCom is one person's and one lane's however it is spelled; an openid is as it is written.
+pub async fn a_userid_is_one_however_it_is_spelled(post: Post) {
+    post.desk(&["ann", "bob"]).await;
+    let once = Limits { windows: vec![(1, DAY)], ..free() };
+    post.outbox.bind("app", "ann", "ZhangSan").await.unwrap();
+    assert!(post.outbox.bind("app", "bob", "zhangsan").await.is_err(), "it is ann's");
+    post.bench.publish(to_topic("ops")).await;
+    for job in post.claim("app", once.clone()).await.jobs {
+        post.run(&job, Next::Accepted).await;
+    }
+    let bound = post.outbox.bind("app", "ann", "zhangsan").await.unwrap();
+    assert_eq!(bound.address, "zhangsan", "shown as it was given");
+    post.bench.publish(to_topic("ops")).await;
+    assert!(post.claim("app", once).await.jobs.is_empty(), "what she was sent counts");
+    let gone = post.outbox.unbind("app", Bound::Address("ZHANGSAN".into())).await.unwrap();
+    assert_eq!(gone.map(|binding| binding.user).as_deref(), Some("ann"));
+
+    post.channel("account", ChannelKind::Wechat).await;
+    post.outbox.bind("account", "ann", "oAb").await.unwrap();
+    post.outbox.bind("account", "bob", "oaB").await.unwrap();
+    let other = post.outbox.unbind("account", Bound::Address("oaB".into())).await.unwrap();
+    assert_eq!(other.map(|binding| binding.user).as_deref(), Some("bob"));
 }

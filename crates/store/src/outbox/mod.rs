@@ -414,7 +414,8 @@ pub trait Outbox: Send + Sync + 'static {
     async fn reopen_channel(&self, name: &str) -> Result<()>;
     /// Addresses of one channel, by person.
     async fn bindings(&self, channel: &str) -> Result<Vec<Binding>>;
-    /// Gives a person an address; what waits for them goes there. An address of another is [`Error::Conflict`](crate::Error::Conflict).
+    /// Gives a person an address; what waits for them goes there. An address of another is [`Error::Conflict`](crate::Error::Conflict),
+    /// at WeCom however it is spelled.
     async fn bind(&self, channel: &str, user: &str, address: &str) -> Result<Binding>;
     /// Takes it away; what waits for it fails with the next claim. Nothing there: nothing happens, `None`.
     async fn unbind(&self, channel: &str, who: Bound) -> Result<Option<Binding>>;
@@ -451,6 +452,16 @@ pub trait Outbox: Send + Sync + 'static {
     async fn resend(&self, what: Resend) -> Result<u64>;
     /// Cancels what of a message waits; how many.
     async fn cancel_deliveries(&self, message: MessageId) -> Result<u64>;
+}
+
+/// Whether two spellings of an address are one: WeCom does not tell the case of userids apart, though it shows it.
+pub(crate) fn same_address(kind: ChannelKind, one: &str, other: &str) -> bool {
+    if folds_case(kind) { one.eq_ignore_ascii_case(other) } else { one == other }
+}
+
+/// Whether addresses are userids of WeCom.
+pub(crate) fn folds_case(kind: ChannelKind) -> bool {
+    matches!(kind, ChannelKind::Wecom | ChannelKind::WecomRobot)
 }
 
 /// The key by which a platform recognises a repetition: at most 32 characters `[0-9A-Za-z_-]`.

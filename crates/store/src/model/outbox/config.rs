@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Error, Result, UserId,
-    outbox::{Bound, ChannelId, NOWHERE, codes, health::Health},
+    outbox::{Bound, ChannelId, NOWHERE, codes, health::Health, same_address},
 };
 
 impl ChannelFact {
@@ -86,7 +86,7 @@ impl Facts {
                     health: Health::new(self.now),
                 });
                 if settings.kind.is_group() {
-                    self.lane_at(id, "");
+                    self.lane_at((id, settings.kind), "");
                 }
                 id
             }
@@ -131,12 +131,12 @@ impl Facts {
             return Err(Error::Conflict("an address is needed".into()));
         }
         let taken = |binding: &BindingFact| {
-            binding.channel == id && binding.address == address && binding.user != user
+            binding.channel == id && same_address(kind, &binding.address, address) && binding.user != user
         };
         if self.post.bindings.iter().any(taken) {
             return Err(Error::Conflict("this address belongs to somebody else".into()));
         }
-        let lane = (!kind.is_group()).then(|| self.lane_at(id, address));
+        let lane = (!kind.is_group()).then(|| self.lane_at((id, kind), address));
         self.post.bindings.retain(|binding| (binding.channel, binding.user) != (id, user));
         let fact = BindingFact {
             channel: id,
@@ -161,7 +161,7 @@ impl Facts {
     }
 
     pub(super) fn unbind(&mut self, channel: &str, who: &Bound) -> Result<Option<Binding>> {
-        let id = self.channel(channel)?.id;
+        let (id, kind) = self.channel(channel).map(|channel| (channel.id, channel.kind))?;
         let named = match who {
             Bound::User(name) => Some(self.user_named(name)?.id),
             Bound::Address(_) => None,
@@ -170,7 +170,7 @@ impl Facts {
             binding.channel == id
                 && match who {
                     Bound::User(_) => Some(binding.user) == named,
-                    Bound::Address(address) => binding.address == *address,
+                    Bound::Address(address) => same_address(kind, &binding.address, address),
                 }
         };
         let Some(found) = self.post.bindings.iter().find(|binding| theirs(binding)).cloned() else {

@@ -5,12 +5,12 @@ use tocsin_protocol::{DeliveryState, Millis, delivery::AttemptResult};
 use super::{super::facts::Facts, AttemptFact, DeliveryFact, End, Word};
 use crate::{
     Result,
-    outbox::{CONFIRM_WITHIN, Confirmation, DeliveryId, EARLY_KEEP, Herald, codes, cut},
+    outbox::{CONFIRM_WITHIN, Confirmation, DeliveryId, EARLY_KEEP, Herald, codes, cut, same_address},
 };
 
 impl Facts {
     pub(super) fn confirm(&mut self, said: &Confirmation, herald: Option<&Herald>) -> Result<bool> {
-        let channel = self.channel(&said.channel)?.id;
+        let (channel, kind) = self.channel(&said.channel).map(|channel| (channel.id, channel.kind))?;
         let msgid = said.msgid.as_deref().filter(|msgid| !msgid.is_empty() && *msgid != "0");
         let of = |id: DeliveryId| self.parcel(id).is_ok_and(|fact| fact.channel == channel);
         let found = if let Some(msgid) = msgid {
@@ -19,7 +19,10 @@ impl Facts {
             };
             self.post.attempts.iter().filter(named).map(|a| a.delivery).max()
         } else {
-            let lane = self.post.lanes.iter().find(|l| l.channel == channel && l.address == said.address);
+            let theirs = |lane: &&super::LaneFact| {
+                lane.channel == channel && same_address(kind, &lane.address, &said.address)
+            };
+            let lane = self.post.lanes.iter().find(theirs);
             let since = self.now.saturating_sub(CONFIRM_WITHIN);
             let recent = |a: &&AttemptFact| {
                 lane.is_some_and(|lane| lane.id == a.lane) && a.ended_at.is_some_and(|at| at > since)

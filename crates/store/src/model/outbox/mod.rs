@@ -23,6 +23,7 @@ use crate::{
         content, cut, give_up_at,
         health::Health,
         routing::{Bound, Carrier, Routing},
+        same_address,
     },
 };
 
@@ -148,9 +149,9 @@ impl Facts {
         self.post.lanes.iter_mut().find(|lane| lane.id == id)
     }
 
-    fn lane_at(&mut self, channel: ChannelId, address: &str) -> LaneId {
-        let known = self.post.lanes.iter().find(|lane| lane.channel == channel && lane.address == address);
-        if let Some(lane) = known {
+    fn lane_at(&mut self, (channel, kind): (ChannelId, ChannelKind), address: &str) -> LaneId {
+        let of = |lane: &&LaneFact| lane.channel == channel && same_address(kind, &lane.address, address);
+        if let Some(lane) = self.post.lanes.iter().find(of) {
             return lane.id;
         }
         let id = LaneId(super::facts::next_id(&self.post.lanes));

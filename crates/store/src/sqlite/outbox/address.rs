@@ -1,7 +1,7 @@
 //! Who is whom at a channel.
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
-use tocsin_protocol::delivery::Binding;
+use tocsin_protocol::delivery::{Binding, ChannelKind};
 
 use super::{
     super::{
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Error,
-    outbox::{Bound, ChannelId, LaneId, NOWHERE},
+    outbox::{Bound, ChannelId, LaneId, NOWHERE, folds_case},
 };
 
 const SELECT: &str = "SELECT c.name AS channel, u.name AS user, b.address, b.bound_at, b.broken, b.flagged, b.lane, b.user AS id \
@@ -37,9 +37,15 @@ pub(super) fn list(view: &View<'_>, channel: &str) -> Outcome<Vec<Binding>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn holder(conn: &Connection, channel: ChannelId, address: &str) -> Outcome<Option<i64>> {
-    let sql = "SELECT user FROM binding WHERE channel = ?1 AND address = ?2";
-    Ok(conn.prepare_cached(sql)?.query_row((channel.0, address), |row| row.get(0)).optional()?)
+/// What an address is compared with, so that every spelling of a userid finds the same.
+pub(super) fn spelling(kind: ChannelKind) -> &'static str {
+    if folds_case(kind) { "COLLATE NOCASE" } else { "COLLATE BINARY" }
+}
+
+fn holder(conn: &Connection, channel: &ChannelRow, address: &str) -> Outcome<Option<i64>> {
+    let spelling = spelling(channel.kind);
+    let sql = format!("SELECT user FROM binding WHERE channel = ?1 AND address = ?2 {spelling}");
+    Ok(conn.prepare_cached(&sql)?.query_row((channel.id.0, address), |row| row.get(0)).optional()?)
 }
 
 pub(super) fn bind(tx: &mut Tx<'_>, channel: &str, user: &str, address: &str) -> Outcome<Binding> {
@@ -48,10 +54,10 @@ pub(super) fn bind(tx: &mut Tx<'_>, channel: &str, user: &str, address: &str) ->
     if address.is_empty() {
         return Err(Error::Conflict("an address is needed".into()).into());
     }
-    if holder(tx.conn, channel.id, address)?.is_some_and(|holder| holder != user.0) {
+    if holder(tx.conn, &channel, address)?.is_some_and(|holder| holder != user.0) {
         return Err(Error::Conflict("this address belongs to somebody else".into()).into());
     }
-    let lane = if channel.kind.is_group() { None } else { Some(lane(tx.conn, channel.id, address)?) };
+    let lane = if channel.kind.is_group() { None } else { Some(lane(tx.conn, &channel, address)?) };
     tx.names.forget();
     let sql =
         "INSERT OR REPLACE INTO binding (channel, user, address, lane, bound_at) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -68,17 +74,25 @@ pub(super) fn bind(tx: &mut Tx<'_>, channel: &str, user: &str, address: &str) ->
     Ok(sql.query_row((channel.id.0, user.0), read)?)
 }
 
-fn lane(conn: &Connection, channel: ChannelId, address: &str) -> Outcome<LaneId> {
-    let sql = "INSERT INTO lane (channel, address) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET address = excluded.address \
-               RETURNING id";
-    Ok(conn.prepare_cached(sql)?.query_row((channel.0, address), |row| Ok(LaneId(row.get(0)?)))?)
+/// The one lane of this address, under the spelling that came first.
+fn lane(conn: &Connection, channel: &ChannelRow, address: &str) -> Outcome<LaneId> {
+    let spelling = spelling(channel.kind);
+    let sql =
+        format!("SELECT id FROM lane WHERE channel = ?1 AND address = ?2 {spelling} ORDER BY id LIMIT 1");
+    let place = (channel.id.0, address);
+    let known = conn.prepare_cached(&sql)?.query_row(place, |row| Ok(LaneId(row.get(0)?))).optional()?;
+    if let Some(lane) = known {
+        return Ok(lane);
+    }
+    let sql = "INSERT INTO lane (channel, address) VALUES (?1, ?2)";
+    Ok(LaneId(conn.prepare_cached(sql)?.insert(place)?))
 }
 
 pub(super) fn unbind(tx: &mut Tx<'_>, channel: &str, who: &Bound) -> Outcome<Option<Binding>> {
     let channel = ChannelRow::named(tx.conn, channel)?;
     let user = match who {
         Bound::User(name) => Some(user_id(tx.conn, name)?.0),
-        Bound::Address(address) => holder(tx.conn, channel.id, address)?,
+        Bound::Address(address) => holder(tx.conn, &channel, address)?,
     };
     let Some(user) = user else { return Ok(None) };
     let found = {

@@ -6,7 +6,7 @@ use tocsin_protocol::{DeliveryState, Millis};
 
 use super::{
     super::{fault::Outcome, tx::Tx},
-    fall,
+    address, fall,
     once_more::once_more,
     row::{self, ChannelRow, DeliveryRow, End},
 };
@@ -55,9 +55,12 @@ fn named(tx: &Tx<'_>, channel: &ChannelRow, msgid: &str) -> Outcome<Option<Deliv
 
 /// The one delivery to this address that waits for a confirmation. With two of them nobody knows which is meant.
 fn only(tx: &Tx<'_>, channel: &ChannelRow, address: &str) -> Outcome<Option<DeliveryId>> {
-    let sql = "SELECT DISTINCT d.id FROM lane l JOIN attempt a ON a.lane = l.id AND a.ended_at > ?3 \
-               JOIN delivery d ON d.id = a.delivery WHERE l.channel = ?1 AND l.address = ?2 AND d.state IN (3, 6) LIMIT 2";
-    let mut sql = tx.conn.prepare_cached(sql)?;
+    let sql = format!(
+        "SELECT DISTINCT d.id FROM lane l JOIN attempt a ON a.lane = l.id AND a.ended_at > ?3 JOIN delivery d ON d.id = a.delivery \
+         WHERE l.channel = ?1 AND l.address = ?2 {} AND d.state IN (3, 6) LIMIT 2",
+        address::spelling(channel.kind)
+    );
+    let mut sql = tx.conn.prepare_cached(&sql)?;
     let since = tx.now.saturating_sub(CONFIRM_WITHIN);
     let rows = sql.query_map((channel.id.0, address, since), |row| row.get(0))?;
     let found = rows.collect::<Result<Vec<i64>, _>>()?;
