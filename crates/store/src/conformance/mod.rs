@@ -10,6 +10,7 @@ mod acks;
 mod aged;
 mod claims;
 mod credentials;
+mod in_flight;
 mod inbox;
 pub mod outbox;
 mod publishing;

@@ -7,6 +7,7 @@ use tocsin_protocol::{
     delivery::{AttemptResult, ChannelKind, ChannelSettings, Delivery, Flow, Resend, Route},
 };
 
+pub use super::in_flight::*;
 pub use super::reach::*;
 pub use super::unreachable::*;
 use super::{Bench, DAY, MINUTE, keyed, to_people, to_topic, urgent};
@@ -792,6 +793,7 @@ macro_rules! outbox_cases {
             what_the_platform_lost_is_sent_once_more what_is_not_wanted_any_more_is_not_sent_once_more
             what_waits_for_a_lost_address_fails_and_is_told what_was_claimed_for_a_lost_address_is_not_begun
             an_address_that_comes_back_takes_what_comes_then what_cannot_be_sent_again_is_not_in_the_way
+            what_is_over_is_not_tried_again what_is_over_and_may_have_arrived_is_unknown what_comes_back_follows_its_person
             a_userid_is_one_however_it_is_spelled
         }
     };

@@ -26,6 +26,16 @@ pub(crate) fn too_late(
     }
 }
 
+/// How a delivery ends that was to end like this: what may have arrived is `unknown`, whatever else is said of it.
+pub(crate) fn or_unknown(end: DeliveryState, unsure_at: Option<Millis>) -> DeliveryState {
+    if unsure_at.is_some() { DeliveryState::Unknown } else { end }
+}
+
+/// Why a delivery is not tried again, if it was marked so while its request was on its way.
+pub(crate) fn not_wanted(code: Option<&str>) -> Option<&'static str> {
+    [codes::SUPERSEDED, codes::WITHDRAWN, codes::STOPPED].into_iter().find(|over| code == Some(*over))
+}
+
 impl Noticed {
     /// Counts one that ended because its time was over.
     pub(crate) fn ended(&mut self, state: DeliveryState, code: &str) {

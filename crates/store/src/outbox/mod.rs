@@ -34,7 +34,7 @@ use tokio::sync::watch;
 
 use crate::{NewMessage, Result};
 use health::Omen;
-pub(crate) use late::{NOWHERE, too_late};
+pub(crate) use late::{NOWHERE, not_wanted, or_unknown, too_late};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -450,7 +450,7 @@ pub trait Outbox: Send + Sync + 'static {
     /// Queues what failed, again: the oldest [`RESEND_MOST`] of what can be sent. How many; where there may be more, it is
     /// called again until there is none.
     async fn resend(&self, what: Resend) -> Result<u64>;
-    /// Cancels what of a message waits; how many.
+    /// Cancels what of a message waits; how many. What is on its way is not tried again.
     async fn cancel_deliveries(&self, message: MessageId) -> Result<u64>;
 }
 

@@ -5,6 +5,7 @@ mod act;
 mod claim;
 mod config;
 mod confirm;
+mod retry;
 mod settle;
 mod store;
 
@@ -248,7 +249,7 @@ impl Facts {
         }
     }
 
-    /// Cancels what waits and is chosen; how many.
+    /// Cancels what waits and is chosen; how many. What is on its way is marked, and not tried again.
     fn cancel(&mut self, code: &str, chosen: impl Fn(&Self, &DeliveryFact) -> bool) -> u64 {
         let ids: Vec<DeliveryId> = self
             .post
@@ -260,7 +261,19 @@ impl Facts {
         for id in &ids {
             self.end(*id, &End::of(DeliveryState::Cancelled, code));
         }
+        for id in self.sending(chosen) {
+            self.change(id, |fact| {
+                fact.code = Some(code.into());
+                fact.reason = None;
+            });
+        }
         ids.len() as u64
+    }
+
+    /// What is on its way and is chosen.
+    fn sending(&self, chosen: impl Fn(&Self, &DeliveryFact) -> bool) -> Vec<DeliveryId> {
+        let of = self.post.deliveries.iter().filter(|fact| fact.state == DeliveryState::Sending);
+        of.filter(|fact| chosen(self, fact)).map(|fact| fact.id).collect()
     }
 
     pub(super) fn post_superseded(&mut self, older: Seq) {

@@ -9,8 +9,8 @@ use super::{
 use crate::{
     Error, Result, UserId,
     outbox::{
-        Again, AttemptId, DeliveryId, GIVE_UP_AFTER, History, LaneId, Lease, Next, Settled, Settlement,
-        Start, StartOf, Started, content, cut, digest_key, health::Omen,
+        AttemptId, DeliveryId, GIVE_UP_AFTER, History, LaneId, Lease, Next, Settled, Settlement, Start,
+        StartOf, Started, content, cut, digest_key, health::Omen,
     },
 };
 
@@ -196,7 +196,7 @@ impl Facts {
                 self.tell(row, &end_of(state, said), said.herald.as_ref())
             }
             Next::Retry { at, why } => {
-                self.retry(row, said, at, why, started_at);
+                self.retry(row, said, (at, why), started_at);
                 Ok(false)
             }
         }
@@ -211,41 +211,6 @@ impl Facts {
         });
         if let Some(binding) = theirs {
             binding.flagged = said.flagged.clone().map(cut);
-        }
-    }
-
-    fn retry(
-        &mut self,
-        row: &DeliveryFact,
-        said: &Settlement,
-        mut at: Millis,
-        why: Again,
-        started_at: Option<Millis>,
-    ) {
-        let now = self.now;
-        if why != Again::Paused
-            && said.attempt.is_some()
-            && let Some(health) = self.health(row.channel)
-        {
-            at = health.retry_at(at, now, said.roll);
-        }
-        self.change(row.id, |fact| {
-            fact.state = DeliveryState::Queued;
-            fact.due_at = at;
-            fact.history.busy += u32::from(why == Again::Busy);
-            fact.history.duplicates += u32::from(why == Again::Duplicate);
-            if why == Again::Unsure {
-                fact.history.unsure_at = fact.history.unsure_at.or(started_at);
-            }
-            fact.code.clone_from(&said.code);
-            fact.reason.clone_from(&said.reason);
-            fact.since = now;
-        });
-        for fact in &mut self.post.deliveries {
-            if fact.digest == Some(row.id) && fact.state == DeliveryState::Unknown {
-                fact.state = DeliveryState::Merged;
-                fact.since = now;
-            }
         }
     }
 

@@ -130,8 +130,10 @@ pub(in crate::sqlite) fn supersede(tx: &mut Tx<'_>, older: Seq) -> Outcome<()> {
     Ok(())
 }
 
-/// Cancels what of a message waits; how many.
+/// Cancels what of a message waits; how many. What is on its way cannot be called back: it is marked, and not tried again.
 pub(super) fn cancel(conn: &Connection, seq: Seq, code: &str, now: i64) -> Outcome<u64> {
+    let sql = "UPDATE delivery SET code = ?2, reason = NULL WHERE seq = ?1 AND seq > 0 AND state = 1";
+    conn.prepare_cached(sql)?.execute((seq, code))?;
     let sql = "UPDATE delivery SET state = 8, code = ?2, reason = NULL, body = NULL, since = ?3 WHERE seq = ?1 AND seq > 0 AND state = 0";
     Ok(conn.prepare_cached(sql)?.execute((seq, code, now))? as u64)
 }
@@ -143,6 +145,10 @@ pub(in crate::sqlite) fn withdraw(tx: &mut Tx<'_>, user: UserId, topic: Option<T
                    AND (?2 IS NULL OR seq IN (SELECT m.seq FROM message m WHERE m.seq = delivery.seq AND m.topic = ?2))";
         let topic = topic.map(|topic| topic.0);
         tx.conn.prepare_cached(sql)?.execute((user.0, topic, codes::WITHDRAWN, tx.now))?;
+        // On its way: not tried again.
+        let sql = "UPDATE delivery INDEXED BY delivery_state SET code = ?3, reason = NULL WHERE state = 1 AND user = ?1 \
+                   AND (?2 IS NULL OR seq IN (SELECT m.seq FROM message m WHERE m.seq = delivery.seq AND m.topic = ?2))";
+        tx.conn.prepare_cached(sql)?.execute((user.0, topic, codes::WITHDRAWN))?;
     }
     if topic.is_none() {
         tx.names.forget();

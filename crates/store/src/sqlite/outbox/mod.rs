@@ -9,6 +9,7 @@ mod fall;
 mod list;
 mod once_more;
 mod resend;
+mod retry;
 mod route;
 mod row;
 mod settle;

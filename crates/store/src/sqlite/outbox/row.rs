@@ -159,6 +159,7 @@ pub(super) struct DeliveryRow {
     pub(super) round: u32,
     pub(super) last_attempt: Option<i64>,
     pub(super) body: Option<String>,
+    pub(super) code: Option<String>,
     pub(super) reason: Option<String>,
     pub(super) history: History,
 }
@@ -179,6 +180,7 @@ impl DeliveryRow {
             round: row.get("round")?,
             last_attempt: row.get("last_attempt")?,
             body: row.get("body")?,
+            code: row.get("code")?,
             reason: row.get("reason")?,
             history: History {
                 attempts: row.get("attempts")?,

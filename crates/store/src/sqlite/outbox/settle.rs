@@ -8,12 +8,12 @@ use tocsin_protocol::{DeliveryState, Millis, delivery::AttemptResult};
 
 use super::{
     super::{fault::Outcome, tx::Tx},
-    address, confirm, fall,
+    address, confirm, fall, retry,
     row::{self, ChannelRow, DeliveryRow, End},
 };
 use crate::outbox::{
-    Again, AttemptId, DeliveryId, GIVE_UP_AFTER, LaneId, Lease, Next, Settled, Settlement, Start, StartOf,
-    Started, content, cut, digest_key, health::Omen,
+    AttemptId, DeliveryId, GIVE_UP_AFTER, LaneId, Lease, Next, Settled, Settlement, Start, StartOf, Started,
+    content, cut, digest_key, health::Omen,
 };
 
 fn holds(tx: &Tx<'_>, lease: Lease) -> Outcome<bool> {
@@ -184,7 +184,7 @@ fn apply(tx: &mut Tx<'_>, row: &DeliveryRow, said: &Settlement, started_at: Opti
             fall::tell(tx, row, &end_of(state, said), said.herald.as_ref())
         }
         Next::Retry { at, why } => {
-            retry(tx, row, said, at, why, started_at)?;
+            retry::retry(tx, row, said, (at, why), started_at)?;
             Ok(false)
         }
     }
@@ -194,39 +194,6 @@ fn apply(tx: &mut Tx<'_>, row: &DeliveryRow, said: &Settlement, started_at: Opti
 fn accepted_before(tx: &Tx<'_>, row: &DeliveryRow) -> Outcome<bool> {
     let sql = "SELECT 1 FROM attempt a WHERE a.delivery = ?1 AND a.result = 1 AND a.round = ?2";
     Ok(tx.conn.prepare_cached(sql)?.exists((row.id.0, row.round))?)
-}
-
-fn retry(
-    tx: &Tx<'_>,
-    row: &DeliveryRow,
-    said: &Settlement,
-    at: Millis,
-    why: Again,
-    started_at: Option<Millis>,
-) -> Outcome<()> {
-    let mut at = at;
-    if why != Again::Paused && said.attempt.is_some() {
-        let mut channel = ChannelRow::of(tx.conn, row.channel)?;
-        at = channel.health.retry_at(at, tx.now, said.roll);
-        channel.save_health(tx.conn)?;
-    }
-    let sql = "UPDATE delivery SET state = 0, due_at = ?2, busy = busy + ?3, duplicates = duplicates + ?4, \
-               unsure_at = ifnull(unsure_at, ?5), code = ?6, reason = ?7, since = ?8 WHERE id = ?1";
-    let unsure_at = started_at.filter(|_| why == Again::Unsure);
-    tx.conn.prepare_cached(sql)?.execute((
-        row.id.0,
-        at,
-        why == Again::Busy,
-        why == Again::Duplicate,
-        unsure_at,
-        &said.code,
-        &said.reason,
-        tx.now,
-    ))?;
-    // A digest that is found waiting again takes back what a late answer took for lost.
-    let sql = "UPDATE delivery SET state = 2, since = ?2 WHERE digest = ?1 AND state = 6";
-    tx.conn.prepare_cached(sql)?.execute((row.id.0, tx.now))?;
-    Ok(())
 }
 
 /// The address stands, but the person is not reached; or they are again.
