@@ -13,6 +13,8 @@
 //! | no answer | again while the platform recognises it, else unknown | fault |
 //! | an answer that can not be read | the same, once | fault |
 //! | not sent | again until it is given up | fault |
+//!
+//! After a try that may have arrived, `failed` is `unknown`.
 
 use tocsin_protocol::{Millis, delivery::AttemptResult};
 use tocsin_store::outbox::{
@@ -73,8 +75,20 @@ pub struct Verdict {
     pub flagged: Option<String>,
 }
 
-/// What an answer means.
+/// What an answer means. Once a try may have arrived, no later refusal makes the delivery `failed`, and no other try is put
+/// off beyond the time in which the platform recognises it.
 pub fn judge(outcome: Outcome, case: &Case<'_>) -> Verdict {
+    let verdict = answered(outcome, case);
+    let Some(since) = case.history.unsure_at else { return verdict };
+    let next = match verdict.next {
+        Next::Failed => Next::Unknown,
+        Next::Retry { at, why } => Next::Retry { at: at.min(since.saturating_add(case.repeat_safe_ms)), why },
+        next => next,
+    };
+    Verdict { next, ..verdict }
+}
+
+fn answered(outcome: Outcome, case: &Case<'_>) -> Verdict {
     match outcome {
         Outcome::Accepted { msgid, refused } => {
             let mine = refused.into_iter().find(|(address, _)| address.eq_ignore_ascii_case(case.address));
@@ -146,13 +160,13 @@ fn refused(refusal: &Refusal, case: &Case<'_>) -> Verdict {
     refused_with(refusal, next, omen)
 }
 
-/// Another try, or the end of them. What may have arrived before does not become `failed` by that.
+/// Another try, or the end of them.
 fn busy(case: &Case<'_>) -> Next {
     if case.history.busy + 1 < BUSY_TRIES {
         let at = case.now.saturating_add(pause(case.history.busy, case.roll));
         return Next::Retry { at, why: Again::Busy };
     }
-    if case.history.unsure_at.is_some() { Next::Unknown } else { Next::Failed }
+    Next::Failed
 }
 
 /// Full jitter: anything up to the doubled pause, so that many that failed together do not come back together.
@@ -216,6 +230,22 @@ mod tests {
         assert_eq!(tries, BUSY_TRIES);
         assert_eq!(of(Class::Busy, history).0, Next::Failed);
         assert_eq!(of(Class::Busy, History { unsure_at: Some(1), ..history }).0, Next::Unknown);
+    }
+
+    #[test]
+    fn what_may_have_arrived_is_not_called_failed_and_not_put_off_for_too_long() {
+        let unsure = History { unsure_at: Some(NOW - 9_000), duplicates: 1, ..History::default() };
+        for class in [Class::Permanent, Class::Config, Class::Bug] {
+            assert_eq!(of(class, unsure).0, Next::Unknown, "{class:?}");
+        }
+        let invalid =
+            Outcome::Accepted { msgid: None, refused: vec![("ann".into(), refusal(Class::Permanent))] };
+        assert_eq!(judge(invalid, &case(unsure)).next, Next::Unknown);
+        let safe = Case { repeat_safe_ms: 60_000, ..case(unsure) };
+        let wait = Refusal { retry_after_ms: Some(3_600_000), ..refusal(Class::Busy) };
+        let verdict = judge(Outcome::Refused(wait), &safe);
+        assert_eq!(verdict.next, Next::Retry { at: NOW + 51_000, why: Again::Paused });
+        assert_eq!(verdict.omen, Omen::Pause(NOW + 3_600_000), "the pause itself is as long as it is");
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub enum Fate {
     NotSent,
     /// Takes it and never answers.
     Hang,
+    /// Refuses it as a repetition if it is one, and takes it otherwise.
+    Recognise,
     /// Refuses it.
     Refuse(Refusal),
 }
@@ -116,19 +118,22 @@ impl Platform {
         self.requests.lock().unwrap().values().sum()
     }
 
-    fn take(&self, parcel: Parcel<'_>) {
+    /// Whether it was not there before.
+    fn take(&self, parcel: Parcel<'_>) -> bool {
         let at = self.hand.now();
         let mut shown = self.shown.lock().unwrap();
         let window = self.limits.repeat_safe_ms;
         let known = |got: &Got| got.key == parcel.key && window > 0 && at < got.at.saturating_add(window);
-        if !shown.iter().any(known) {
-            shown.push(Got {
-                at,
-                address: parcel.address.into(),
-                key: parcel.key.into(),
-                body: parcel.body.into(),
-            });
+        if shown.iter().any(known) {
+            return false;
         }
+        shown.push(Got {
+            at,
+            address: parcel.address.into(),
+            key: parcel.key.into(),
+            body: parcel.body.into(),
+        });
+        true
     }
 }
 
@@ -182,6 +187,10 @@ impl Channel for Platform {
             Fate::Hang => {
                 self.take(parcel);
                 std::future::pending().await
+            }
+            Fate::Recognise if !self.take(parcel) => Outcome::Refused(refusal(Class::Duplicate)),
+            Fate::Recognise => {
+                Outcome::Accepted { msgid: Some(format!("m-{}", parcel.key)), refused: Vec::new() }
             }
             Fate::Refuse(refusal) => Outcome::Refused(refusal),
         };

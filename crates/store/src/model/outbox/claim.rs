@@ -7,7 +7,7 @@ use crate::{
     Address, Result,
     outbox::{
         ClaimOrder, Claimed, DIGEST_OFFER, DeliveryId, GIVE_UP_AFTER, GIVE_UP_MOST, Item, Job, LaneId, Lease,
-        Limits, NOWHERE, Noticed, Work, codes, health::Gate, key, too_late,
+        Limits, NOWHERE, Noticed, Work, codes, health::Gate, key, or_unknown, too_late,
     },
 };
 
@@ -168,9 +168,9 @@ impl Facts {
     ) -> Result<Option<Item>> {
         let found = self.messages.iter().find(|fact| fact.seq == row.seq && fact.kept()).cloned();
         let Some(found) = found else {
-            let end = End::of(DeliveryState::Failed, codes::PRUNED);
+            let end = End::of(or_unknown(DeliveryState::Failed, row.history.unsure_at), codes::PRUNED);
             self.end(row.id, &end);
-            noticed.given_up += 1;
+            noticed.ended(end.state, codes::PRUNED);
             noticed.alerts += u64::from(self.tell(row, &end, order.herald.as_ref())?);
             return Ok(None);
         };

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::outbox::{
     ClaimOrder, Claimed, DIGEST_OFFER, GIVE_UP_AFTER, GIVE_UP_MOST, Item, Job, LaneId, Lease, Limits,
-    NOWHERE, Noticed, Work, codes, health::Gate, key, too_late,
+    NOWHERE, Noticed, Work, codes, health::Gate, key, or_unknown, too_late,
 };
 
 // The index is named: without statistics the planner takes that of the states, and sorts all that waits.
@@ -228,9 +228,10 @@ fn item(
 ) -> Outcome<Option<Item>> {
     let found = message::at(&tx.view(), row.seq)?.filter(|found| !found.pruned);
     let Some(found) = found else {
-        let end = End { state: DeliveryState::Failed, code: Some(codes::PRUNED), reason: None, msgid: None };
+        let state = or_unknown(DeliveryState::Failed, row.history.unsure_at);
+        let end = End { state, code: Some(codes::PRUNED), reason: None, msgid: None };
         row::end(tx, row.id, &end, tx.now)?;
-        noticed.given_up += 1;
+        noticed.ended(state, codes::PRUNED);
         noticed.alerts += u64::from(fall::tell(tx, &row, &end, order.herald.as_ref())?);
         return Ok(None);
     };
