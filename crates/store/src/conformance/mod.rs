@@ -13,6 +13,7 @@ mod credentials;
 mod in_flight;
 mod inbox;
 pub mod outbox;
+mod parked;
 mod publishing;
 mod reach;
 mod retention;

@@ -8,6 +8,7 @@ use tocsin_protocol::{
 };
 
 pub use super::in_flight::*;
+pub use super::parked::*;
 pub use super::reach::*;
 pub use super::unreachable::*;
 use super::{Bench, DAY, MINUTE, keyed, to_people, to_topic, urgent};
@@ -795,6 +796,7 @@ macro_rules! outbox_cases {
             an_address_that_comes_back_takes_what_comes_then what_cannot_be_sent_again_is_not_in_the_way
             what_is_over_is_not_tried_again what_is_over_and_may_have_arrived_is_unknown what_comes_back_follows_its_person
             a_userid_is_one_however_it_is_spelled
+            what_a_pause_put_off_is_sent_when_it_is_reopened reopening_shortens_no_other_wait
         }
     };
     (@ $make:path: $($case:ident)*) => {

@@ -326,7 +326,7 @@ pub enum Again {
     NotSent,
     /// The platform asked for patience.
     Busy,
-    /// The platform asked to be left alone: costs no retry.
+    /// The platform asked to be left alone: costs no retry. The pause of the channel holds it back, so that reopening is enough.
     Paused,
     /// The platform took it for a repetition, or gave another code that is worth one more try.
     Duplicate,
@@ -410,7 +410,7 @@ pub trait Outbox: Send + Sync + 'static {
     async fn put_channel(&self, name: &str, settings: ChannelSettings) -> Result<Channel>;
     /// Removes a channel with its bindings and routes; what waits is cancelled, the past stays.
     async fn remove_channel(&self, name: &str) -> Result<()>;
-    /// Closes the breaker of a channel: somebody changed what was wrong.
+    /// Closes the breaker of a channel: somebody changed what was wrong. What it put off is due at once.
     async fn reopen_channel(&self, name: &str) -> Result<()>;
     /// Addresses of one channel, by person.
     async fn bindings(&self, channel: &str) -> Result<Vec<Binding>>;

@@ -3,7 +3,7 @@
 use tocsin_protocol::{DeliveryState, Millis};
 
 use super::{super::facts::Facts, DeliveryFact, End};
-use crate::outbox::{Again, NOWHERE, Settlement, codes, not_wanted, or_unknown};
+use crate::outbox::{Again, NOWHERE, Settlement, codes, health::Omen, not_wanted, or_unknown};
 
 impl Facts {
     pub(super) fn retry(
@@ -54,7 +54,7 @@ impl Facts {
     fn due_again(&mut self, row: &DeliveryFact, said: &Settlement, at: Millis, why: Again) -> Millis {
         let now = self.now;
         if why == Again::Paused {
-            return at;
+            return if matches!(said.omen, Omen::Pause(_)) { now } else { at };
         }
         match self.health(row.channel) {
             Some(health) if said.attempt.is_some() => health.retry_at(at, now, said.roll),

@@ -10,7 +10,7 @@ use super::{
     super::{fault::Outcome, tx::Tx},
     row::{self, ChannelRow, DeliveryRow, End},
 };
-use crate::outbox::{Again, LaneId, NOWHERE, Settlement, codes, not_wanted, or_unknown};
+use crate::outbox::{Again, LaneId, NOWHERE, Settlement, codes, health::Omen, not_wanted, or_unknown};
 
 /// Queues it for that time, unless it is over.
 pub(super) fn retry(
@@ -45,8 +45,11 @@ fn over(tx: &Tx<'_>, row: &DeliveryRow) -> Outcome<Option<&'static str>> {
     Ok(not_wanted(row.code.as_deref()))
 }
 
-/// When it is due.
+/// When it is due. A pause is the channel's: it holds back everything alike, until somebody reopens it.
 fn due_at(tx: &Tx<'_>, row: &DeliveryRow, said: &Settlement, at: Millis, why: Again) -> Outcome<Millis> {
+    if why == Again::Paused && matches!(said.omen, Omen::Pause(_)) {
+        return Ok(tx.now);
+    }
     if why == Again::Paused || said.attempt.is_none() {
         return Ok(at);
     }
