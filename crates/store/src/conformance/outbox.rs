@@ -797,6 +797,7 @@ macro_rules! outbox_cases {
             what_is_over_is_not_tried_again what_is_over_and_may_have_arrived_is_unknown what_comes_back_follows_its_person
             a_userid_is_one_however_it_is_spelled
             what_a_pause_put_off_is_sent_when_it_is_reopened reopening_shortens_no_other_wait
+            a_long_pause_is_told_once an_outage_is_told_once
         }
     };
     (@ $make:path: $($case:ident)*) => {

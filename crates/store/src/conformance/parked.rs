@@ -4,10 +4,13 @@ use tocsin_protocol::Millis;
 
 use super::{
     DAY, MINUTE,
-    outbox::{Post, free, publish},
+    outbox::{Post, admin, free, publish},
     to_topic,
 };
-use crate::outbox::{Again, Limits, Next, Settled, health::Omen};
+use crate::outbox::{
+    Again, GIVE_UP_AFTER, Limits, Next, Settled,
+    health::{FAULTS, LONG, Omen},
+};
 
 /// One job more is refused, with a pause of this length.
 async fn pause(post: &Post, span: Millis) -> Settled {
@@ -47,3 +50,50 @@ pub async fn reopening_shortens_no_other_wait(post: Post) {
     assert!(post.claim("app", limits).await.jobs.is_empty(), "the platform would take it for a repetition");
 }
 
+/// A stop of more than ten minutes is told when it begins, though it ends by itself; a short one is not.
+pub async fn a_long_pause_is_told_once(post: Post) {
+    post.desk(&["ann", "bob", "cid"]).await;
+    admin(&post).await;
+    publish(&post, to_topic("ops")).await;
+    assert!(!pause(&post, LONG).await.alerted);
+    post.bench.hand.step(LONG);
+    let jobs = {
+        post.outbox.reopen_channel("app").await.unwrap();
+        post.claim("app", free()).await.jobs
+    };
+    let until = post.bench.hand.now() + GIVE_UP_AFTER / 2;
+    let mut told = Vec::new();
+    for job in &jobs {
+        let started = post.begin(job).await.unwrap();
+        let next = Next::Retry { at: until, why: Again::Paused };
+        told.push(post.settle(job, &started, next, Omen::Pause(until)).await.alerted);
+    }
+    assert_eq!(told, [true, false, false], "all that were on their way at once are one stop");
+    assert_eq!(post.alerts().await, ["app -1"]);
+}
+
+/// An outage is told once it is sure to last longer than ten minutes, and not with every probe.
+pub async fn an_outage_is_told_once(post: Post) {
+    post.desk(&["ann"]).await;
+    admin(&post).await;
+    publish(&post, to_topic("ops")).await;
+    let begin = post.bench.hand.now();
+    let mut told = Vec::new();
+    for _ in 0..FAULTS + 12 {
+        let job = loop {
+            let claimed = post.claim("app", free()).await;
+            match claimed.jobs.into_iter().next() {
+                Some(job) => break job,
+                None => post.bench.hand.step(claimed.next.unwrap() - post.bench.hand.now()),
+            }
+        };
+        let next = Next::Retry { at: post.bench.hand.now(), why: Again::NotSent };
+        if post.run(&job, next).await.alerted {
+            told.push(post.bench.hand.now() - begin);
+        }
+    }
+    assert!(post.bench.hand.now() - begin > 60 * MINUTE);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!((5 * MINUTE..LONG).contains(&told[0]), "{told:?}");
+    assert_eq!(post.alerts().await, ["app connect"]);
+}

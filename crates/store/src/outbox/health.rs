@@ -12,6 +12,11 @@ pub const FAULTS: u32 = 5;
 pub const FAULT_OPEN: (Millis, Millis) = (30_000, 600_000);
 /// How long it stays open when a human has to change something, first and at most.
 pub const TRIP_OPEN: (Millis, Millis) = (300_000, 3_600_000);
+/// Closed for longer than this, somebody is told, even if it opens by itself.
+pub const LONG: Millis = 600_000;
+/// The opening in a row after faults at which somebody is told: it is seven minutes after the first, and for eight more, so
+/// that the outage is longer than [`LONG`].
+pub const FAULTS_TOLD: u32 = 5;
 /// Retries that may be made without a success: enough for a short outage of a small desk.
 pub const BUDGET: f64 = 10.0;
 /// What a success adds: one retry in ten deliveries.
@@ -128,6 +133,18 @@ impl Health {
         }
         self.why = Some((why.0.to_owned(), why.1.to_owned()));
         !was_open
+    }
+
+    /// Whether somebody is to be told of what was just booked: it waits for a human, or nothing passes for long. `before` is
+    /// how it stood; what was known then is not told again.
+    pub fn is_news(&self, before: &Self, omen: &Omen, now: Millis) -> bool {
+        let long = |health: &Self| health.open_until.saturating_sub(now) > LONG;
+        match omen {
+            Omen::Trip => before.open_until <= now,
+            Omen::Pause(_) => long(self) && !long(before),
+            Omen::Fault => self.opens > before.opens && self.opens == FAULTS_TOLD,
+            Omen::Good | Omen::None => false,
+        }
     }
 
     fn open(&mut self, (first, most): (Millis, Millis), now: Millis, roll: f64) {

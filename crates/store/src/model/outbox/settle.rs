@@ -129,7 +129,7 @@ impl Facts {
         };
         let reason = said.reason.clone().map(cut);
         let said = &Settlement { reason, ..said.clone() };
-        let opened = self.book_omen(&row, said);
+        let (opened, news) = self.book_omen(&row, said);
         let carried = self.post.deliveries.iter().filter(|fact| fact.digest == Some(row.id)).count() as u64;
         let carried = if row.seq == 0 { carried } else { 1 };
         let mut settled = Settled { late: !held, opened, carried, ..Settled::default() };
@@ -139,21 +139,22 @@ impl Facts {
         if held {
             self.give_back(said.lease.lane);
         }
-        if opened && said.omen == Omen::Trip && !settled.alerted {
+        if news && !settled.alerted {
             settled.alerted = self.tell(&row, &end_of(DeliveryState::Queued, said), said.herald.as_ref())?;
         }
         Ok(settled)
     }
 
-    fn book_omen(&mut self, row: &DeliveryFact, said: &Settlement) -> bool {
+    fn book_omen(&mut self, row: &DeliveryFact, said: &Settlement) -> (bool, bool) {
         let now = self.now;
-        let Some(health) = self.health(row.channel) else { return false };
+        let Some(health) = self.health(row.channel) else { return (false, false) };
+        let before = health.clone();
         let why = (said.code.as_deref().unwrap_or_default(), said.reason.as_deref().unwrap_or_default());
         let opened = health.book(&said.omen, why, now, said.roll);
         if said.omen == Omen::None {
             health.probe_until = 0;
         }
-        opened
+        (opened, health.is_news(&before, &said.omen, now))
     }
 
     fn apply(&mut self, row: &DeliveryFact, said: &Settlement, started_at: Option<Millis>) -> Result<bool> {

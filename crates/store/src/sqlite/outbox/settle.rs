@@ -111,7 +111,7 @@ pub(super) fn settle(tx: &mut Tx<'_>, said: &Settlement) -> Outcome<Settled> {
         DeliveryState::Queued | DeliveryState::Unknown => mine && said.attempt.is_some(),
         _ => false,
     };
-    let opened = omen(tx, &row, said)?;
+    let (opened, news) = omen(tx, &row, said)?;
     let mut settled = Settled { late: !held, opened, carried: carried(tx, &row)?, ..Settled::default() };
     if counts {
         settled.alerted = apply(tx, &row, said, booked.as_ref().map(|booked| booked.started_at))?;
@@ -122,15 +122,17 @@ pub(super) fn settle(tx: &mut Tx<'_>, said: &Settlement) -> Outcome<Settled> {
         row::wake(tx.conn, row.lane, tx.now)?;
     }
     tx.due = true;
-    if opened && said.omen == Omen::Trip && !settled.alerted {
+    if news && !settled.alerted {
         let end = End { state: DeliveryState::Queued, ..end_of(DeliveryState::Queued, said) };
         settled.alerted = fall::tell(tx, &row, &end, said.herald.as_ref())?;
     }
     Ok(settled)
 }
 
-fn omen(tx: &Tx<'_>, row: &DeliveryRow, said: &Settlement) -> Outcome<bool> {
+/// Books what it says about the credential: whether that closed the channel, and whether somebody is to be told.
+fn omen(tx: &Tx<'_>, row: &DeliveryRow, said: &Settlement) -> Outcome<(bool, bool)> {
     let mut channel = ChannelRow::of(tx.conn, row.channel)?;
+    let before = channel.health.clone();
     let reason = said.reason.clone().map(cut).unwrap_or_default();
     let why = (said.code.as_deref().unwrap_or_default(), reason.as_str());
     let opened = channel.health.book(&said.omen, why, tx.now, said.roll);
@@ -139,7 +141,7 @@ fn omen(tx: &Tx<'_>, row: &DeliveryRow, said: &Settlement) -> Outcome<bool> {
         channel.health.probe_until = 0;
     }
     channel.save_health(tx.conn)?;
-    Ok(opened)
+    Ok((opened, channel.health.is_news(&before, &said.omen, tx.now)))
 }
 
 fn carried(tx: &Tx<'_>, row: &DeliveryRow) -> Outcome<u64> {
