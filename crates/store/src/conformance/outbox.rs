@@ -795,6 +795,8 @@ macro_rules! outbox_cases {
             what_waits_for_a_lost_address_fails_and_is_told what_was_claimed_for_a_lost_address_is_not_begun
             an_address_that_comes_back_takes_what_comes_then what_cannot_be_sent_again_is_not_in_the_way
             what_is_over_is_not_tried_again what_is_over_and_may_have_arrived_is_unknown what_comes_back_follows_its_person
+            a_removed_channel_leaves_nothing_on_its_way a_removed_channel_leaves_no_digest_on_its_way
+            a_lease_ends_at_a_channel_that_is_not_served
             a_userid_is_one_however_it_is_spelled
             what_a_pause_put_off_is_sent_when_it_is_reopened reopening_shortens_no_other_wait
             a_long_pause_is_told_once an_outage_is_told_once

@@ -408,7 +408,7 @@ pub trait Outbox: Send + Sync + 'static {
     async fn channel_health(&self) -> Result<Vec<ChannelHealth>>;
     /// Makes or changes a channel. The kind of one that exists stays.
     async fn put_channel(&self, name: &str, settings: ChannelSettings) -> Result<Channel>;
-    /// Removes a channel with its bindings and routes; what waits is cancelled, the past stays.
+    /// Removes a channel with its bindings and routes; what waits is cancelled, what is on its way is unknown, the past stays.
     async fn remove_channel(&self, name: &str) -> Result<()>;
     /// Closes the breaker of a channel: somebody changed what was wrong. What it put off is due at once.
     async fn reopen_channel(&self, name: &str) -> Result<()>;
@@ -428,7 +428,8 @@ pub trait Outbox: Send + Sync + 'static {
 
     // ----- sending -------------------------------------------------------------------------------------------
 
-    /// Leases lanes whose time has come, and ends what waited for too long or has no address any more.
+    /// Leases lanes whose time has come, and ends what waited for too long or has no address any more. Leases that are over are
+    /// taken back whatever their channel, also one that is not served.
     async fn claim_lanes(&self, order: ClaimOrder) -> Result<Claimed>;
     /// The clock was set back: what waits since a time that has not come yet is due now, and no lease is longer than this.
     /// Reads all that waits, so it is for the start and for when it is noticed. How many it was about.

@@ -14,6 +14,7 @@ use crate::{
 impl Facts {
     pub(super) fn claim_lanes(&mut self, order: &ClaimOrder) -> Result<Claimed> {
         let mut claimed = Claimed::default();
+        self.recover(order, &mut claimed.noticed)?;
         self.give_up(order, &mut claimed.noticed)?;
         for (name, limits) in &order.channels {
             let Ok(channel) = self.channel(name).cloned() else { continue };
@@ -50,12 +51,9 @@ impl Facts {
             if room == 0 || claimed.jobs.len() >= order.most {
                 break;
             }
-            match self.lane(lane).and_then(|lane| lane.lease) {
-                Some(until) if until > self.now => continue,
-                Some(_) => self.recover(channel, lane, limits, order, &mut claimed.noticed)?,
-                None => {}
-            }
-            if self.free_at(lane, limits) > self.now {
+            if self.lane(lane).is_some_and(|lane| lane.lease.is_some())
+                || self.free_at(lane, limits) > self.now
+            {
                 continue;
             }
             let Some(work) = self.pick(channel, lane, limits, order, &mut claimed.noticed)? else { continue };
@@ -201,52 +199,6 @@ impl Facts {
         mentions
     }
 
-    fn recover(
-        &mut self,
-        channel: &ChannelFact,
-        lane: LaneId,
-        limits: &Limits,
-        order: &ClaimOrder,
-        noticed: &mut Noticed,
-    ) -> Result<()> {
-        let sending = self
-            .post
-            .deliveries
-            .iter()
-            .find(|fact| fact.lane == lane && fact.state == DeliveryState::Sending);
-        if let Some(row) = sending.cloned() {
-            let now = self.now;
-            let last = self.post.attempts.iter_mut().find(|a| Some(a.id) == row.last_attempt);
-            let started = last.map(|attempt| {
-                attempt.ended_at = Some(now);
-                attempt.result = AttemptResult::Lost;
-                attempt.started_at
-            });
-            let unsure_at = row.history.unsure_at.or(started).unwrap_or(now);
-            self.change(row.id, |fact| fact.history.unsure_at = Some(unsure_at));
-            if !row.history.resent && now < unsure_at.saturating_add(limits.repeat_safe_ms) {
-                self.change(row.id, |fact| {
-                    fact.state = DeliveryState::Queued;
-                    fact.due_at = now;
-                    fact.since = now;
-                });
-                noticed.repeated += 1;
-            } else {
-                let end = End::of(DeliveryState::Unknown, codes::LOST);
-                self.end(row.id, &end);
-                noticed.unknown += 1;
-                noticed.alerts += u64::from(self.tell(&row, &end, order.herald.as_ref())?);
-            }
-        }
-        if let Some(health) = self.health(channel.id) {
-            health.probe_until = 0;
-        }
-        if let Some(fact) = self.lane(lane) {
-            fact.lease = None;
-        }
-        Ok(())
-    }
-
     fn give_up(&mut self, order: &ClaimOrder, noticed: &mut Noticed) -> Result<()> {
         let mut late: Vec<DeliveryFact> = self
             .post
@@ -290,7 +242,8 @@ impl Facts {
     /// When something is due next, exactly.
     fn next_due(&self, order: &ClaimOrder) -> Option<Millis> {
         let queued = self.post.deliveries.iter().filter(|fact| fact.state == DeliveryState::Queued);
-        let mut times: Vec<Millis> = queued.map(|fact| fact.give_up_at).collect();
+        let leases = self.post.lanes.iter().filter_map(|lane| lane.lease);
+        let mut times: Vec<Millis> = queued.map(|fact| fact.give_up_at).chain(leases).collect();
         for (name, limits) in &order.channels {
             let Ok(channel) = self.channel(name) else { continue };
             if !channel.enabled {
@@ -301,12 +254,9 @@ impl Facts {
                 Gate::Open | Gate::Probe => Millis::MIN,
             };
             for lane in self.post.lanes.iter().filter(|lane| lane.channel == channel.id) {
-                let at = match (lane.lease, self.waiting(lane.id).first()) {
-                    (Some(until), _) => until,
-                    (None, Some(head)) => head.due_at.max(self.free_at(lane.id, limits)),
-                    (None, None) => continue,
-                };
-                times.push(at.max(closed));
+                if let (None, Some(head)) = (lane.lease, self.waiting(lane.id).first()) {
+                    times.push(head.due_at.max(self.free_at(lane.id, limits)).max(closed));
+                }
             }
         }
         times.into_iter().min()

@@ -5,6 +5,7 @@ mod act;
 mod claim;
 mod config;
 mod confirm;
+mod recover;
 mod retry;
 mod settle;
 mod store;

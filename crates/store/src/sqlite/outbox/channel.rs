@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 use tocsin_protocol::{
+    DeliveryState,
     delivery::{Channel, ChannelHealth, ChannelSettings},
     limits::is_name,
 };
@@ -12,12 +13,12 @@ use super::{
         tx::Tx,
         view::View,
     },
-    row::{ChannelRow, kind_number},
+    row::{self, ChannelRow, End, kind_number},
 };
 use crate::{
     Error,
     outbox::{
-        ChannelId, NOWHERE, codes,
+        ChannelId, DeliveryId, NOWHERE, codes,
         health::{BUDGET, Health},
     },
 };
@@ -121,12 +122,29 @@ pub(super) fn remove(tx: &mut Tx<'_>, name: &str) -> Outcome<()> {
                    AND channel = ?4";
         tx.conn.prepare_cached(sql)?.execute((lane, codes::REMOVED, tx.now, channel.id.0))?;
     }
+    on_its_way(tx, channel.id)?;
     for sql in ["DELETE FROM binding WHERE channel = ?1", "DELETE FROM route WHERE channel = ?1"] {
         tx.conn.prepare_cached(sql)?.execute([channel.id.0])?;
     }
     tx.conn
         .prepare_cached("UPDATE channel SET removed_at = ?2 WHERE id = ?1")?
         .execute((channel.id.0, tx.now))?;
+    Ok(())
+}
+
+/// Nobody will look for its answer any more: it may have arrived. One that comes nevertheless is believed.
+fn on_its_way(tx: &mut Tx<'_>, channel: ChannelId) -> Outcome<()> {
+    let sql = "SELECT id FROM delivery INDEXED BY delivery_state WHERE state = 1 AND channel = ?1";
+    let sending: Vec<i64> = {
+        let mut sql = tx.conn.prepare_cached(sql)?;
+        let rows = sql.query_map([channel.0], |row| row.get(0))?;
+        rows.collect::<Result<_, _>>()?
+    };
+    for id in sending {
+        let end =
+            End { state: DeliveryState::Unknown, code: Some(codes::REMOVED), reason: None, msgid: None };
+        row::end(tx, DeliveryId(id), &end, tx.now)?;
+    }
     Ok(())
 }
 

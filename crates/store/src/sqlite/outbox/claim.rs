@@ -4,11 +4,12 @@
 //! next time: a worker that dies needs nobody to notice it.
 
 use rusqlite::{Connection, OptionalExtension as _};
-use tocsin_protocol::{DeliveryState, Millis, delivery::AttemptResult};
+use tocsin_protocol::{DeliveryState, Millis};
 
 use super::{
     super::{fault::Outcome, message, tx::Tx},
     fall,
+    recover::{next_back, recover},
     row::{self, ChannelRow, DeliveryRow, End},
 };
 use crate::outbox::{
@@ -22,16 +23,13 @@ const NEXT_GIVE_UP: &str =
 const GIVE_UP: &str = "SELECT * FROM delivery INDEXED BY delivery_give_up WHERE state = 0 AND give_up_at <= ?1 ORDER BY give_up_at LIMIT ?2";
 const BUSY: &str =
     "SELECT count(*) FROM lane INDEXED BY lane_leased WHERE channel = ?1 AND leased = 1 AND due_at > ?2";
-const FIRST_BACK: &str =
-    "SELECT min(due_at) FROM lane INDEXED BY lane_leased WHERE channel = ?1 AND leased = 1";
 const FIRST_DUE: &str =
     "SELECT due_at FROM lane WHERE channel = ?1 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1";
 const DUE_LANE: &str =
-    "SELECT id, address, leased FROM lane WHERE channel = ?1 AND due_at <= ?2 ORDER BY due_at, id LIMIT 1";
+    "SELECT id, address FROM lane WHERE channel = ?1 AND due_at <= ?2 ORDER BY due_at, id LIMIT 1";
 const WAITING: &str = "SELECT * FROM delivery WHERE lane = ?1 AND state = 0 ORDER BY due_at, id LIMIT ?2";
 const COUNT_DUE: &str =
     "SELECT count(*) FROM (SELECT 1 FROM delivery WHERE lane = ?1 AND state = 0 AND due_at <= ?2 LIMIT ?3)";
-const SENDING: &str = "SELECT * FROM delivery WHERE lane = ?1 AND state = 1";
 const NTH_LAST: &str = "SELECT ended_at FROM attempt WHERE lane = ?1 AND ended_at > ?2 AND result <> 4 \
      ORDER BY ended_at DESC LIMIT 1 OFFSET ?3";
 const SAME_CONTENT: &str = "SELECT max(ended_at) FROM attempt WHERE lane = ?1 AND ended_at > ?2 AND result IN (1, 3, 5) \
@@ -39,6 +37,7 @@ const SAME_CONTENT: &str = "SELECT max(ended_at) FROM attempt WHERE lane = ?1 AN
 
 pub(super) fn claim(tx: &mut Tx<'_>, order: &ClaimOrder) -> Outcome<Claimed> {
     let mut claimed = Claimed::default();
+    recover(tx, order, &mut claimed.noticed)?;
     give_up(tx, order, &mut claimed.noticed)?;
     claimed.next = tx.conn.prepare_cached(NEXT_GIVE_UP)?.query_row([], |row| row.get(0)).optional()?;
     for (name, limits) in &order.channels {
@@ -48,6 +47,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, order: &ClaimOrder) -> Outcome<Claimed> {
         let next = of_channel(tx, channel, limits, order, &mut claimed)?;
         claimed.next = [claimed.next, next].into_iter().flatten().min();
     }
+    claimed.next = [claimed.next, next_back(tx)?].into_iter().flatten().min();
     Ok(claimed)
 }
 
@@ -70,10 +70,6 @@ fn of_channel(
     }
     while room > 0 && claimed.jobs.len() < order.most {
         let Some(lane) = due_lane(tx, &channel)? else { break };
-        if lane.leased {
-            recover(tx, &channel, &lane, limits, order, &mut claimed.noticed)?;
-            continue;
-        }
         if let Some(free_at) = rate_limited(tx.conn, lane.id, limits, tx.now)? {
             let sql = "UPDATE lane SET due_at = ?2, free_at = ?2 WHERE id = ?1";
             tx.conn.prepare_cached(sql)?.execute((lane.id.0, free_at))?;
@@ -94,8 +90,8 @@ fn of_channel(
         }
     }
     if room == 0 {
-        // Whoever gives a lane back says so; this is for workers that never do.
-        return Ok(tx.conn.prepare_cached(FIRST_BACK)?.query_row([channel.id.0], |row| row.get(0))?);
+        // Whoever gives a lane back says so.
+        return Ok(None);
     }
     first_due(tx.conn, &channel)
 }
@@ -107,13 +103,10 @@ fn first_due(conn: &Connection, channel: &ChannelRow) -> Outcome<Option<Millis>>
 struct DueLane {
     id: LaneId,
     address: String,
-    leased: bool,
 }
 
 fn due_lane(tx: &Tx<'_>, channel: &ChannelRow) -> Outcome<Option<DueLane>> {
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok(DueLane { id: LaneId(row.get(0)?), address: row.get(1)?, leased: row.get(2)? })
-    };
+    let read = |row: &rusqlite::Row<'_>| Ok(DueLane { id: LaneId(row.get(0)?), address: row.get(1)? });
     Ok(tx.conn.prepare_cached(DUE_LANE)?.query_row((channel.id.0, tx.now), read).optional()?)
 }
 
@@ -259,47 +252,6 @@ fn mentions(conn: &Connection, channel: &ChannelRow, found: &message::Found) -> 
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Whoever had this lane is gone. A try that had begun may have arrived.
-fn recover(
-    tx: &mut Tx<'_>,
-    channel: &ChannelRow,
-    lane: &DueLane,
-    limits: &Limits,
-    order: &ClaimOrder,
-    noticed: &mut Noticed,
-) -> Outcome<()> {
-    let sending = tx.conn.prepare_cached(SENDING)?.query_row([lane.id.0], DeliveryRow::read).optional()?;
-    if let Some(row) = sending {
-        let sql = "UPDATE attempt SET ended_at = ?2, result = ?3 WHERE id = ?1 RETURNING started_at";
-        let lost = row::result_number(AttemptResult::Lost);
-        let started: Option<Millis> = tx
-            .conn
-            .prepare_cached(sql)?
-            .query_row((row.last_attempt, tx.now, lost), |row| row.get(0))
-            .optional()?;
-        let unsure_at = row.history.unsure_at.or(started).unwrap_or(tx.now);
-        let sql = "UPDATE delivery SET unsure_at = ?2 WHERE id = ?1";
-        tx.conn.prepare_cached(sql)?.execute((row.id.0, unsure_at))?;
-        if !row.history.resent && tx.now < unsure_at.saturating_add(limits.repeat_safe_ms) {
-            let sql = "UPDATE delivery SET state = 0, due_at = ?2, since = ?2 WHERE id = ?1";
-            tx.conn.prepare_cached(sql)?.execute((row.id.0, tx.now))?;
-            noticed.repeated += 1;
-        } else {
-            let end =
-                End { state: DeliveryState::Unknown, code: Some(codes::LOST), reason: None, msgid: None };
-            row::end(tx, row.id, &end, tx.now)?;
-            noticed.unknown += 1;
-            noticed.alerts += u64::from(fall::tell(tx, &row, &end, order.herald.as_ref())?);
-        }
-    }
-    if channel.health.probe_until > 0 {
-        let mut channel = ChannelRow::of(tx.conn, channel.id)?;
-        channel.health.probe_until = 0;
-        channel.save_health(tx.conn)?;
-    }
-    row::release(tx.conn, lane.id)
-}
-
 /// The clock was set back.
 pub(super) fn mend(tx: &mut Tx<'_>, lease_ms: Millis) -> Outcome<u64> {
     let sql = "UPDATE delivery SET due_at = min(due_at, ?1), since = ?1, \
@@ -352,7 +304,7 @@ mod tests {
 
     use rusqlite::types::Value;
 
-    use super::{super::super::migrate, *};
+    use super::{super::super::migrate, super::recover, *};
 
     /// As many timers as one desk will ever have, one of them due in a second, and as many tries.
     const TIMERS: i64 = 100_000;
@@ -406,12 +358,13 @@ mod tests {
             (NEXT_GIVE_UP, &[][..]),
             (GIVE_UP, &[90_001, 200]),
             (BUSY, &[1, 0]),
-            (FIRST_BACK, &[1]),
+            (recover::NEXT_BACK, &[]),
+            (recover::BACK, &[1]),
             (FIRST_DUE, &[1]),
             (DUE_LANE, &[1, 1001]),
             (WAITING, &[1, 1]),
             (COUNT_DUE, &[1, 1_000_000, 21]),
-            (SENDING, &[1]),
+            (recover::SENDING, &[1]),
             (row::RELEASE, &[1]),
             (row::WAKE, &[1, 5]),
             (NTH_LAST, &[1, 90_000, 19]),

@@ -8,6 +8,7 @@ mod enqueue;
 mod fall;
 mod list;
 mod once_more;
+mod recover;
 mod resend;
 mod retry;
 mod route;
