@@ -99,7 +99,6 @@ fn is_ours(name: &str) -> bool {
         "ca.pem",
         "ca.new",
         "vault.bin",
-        "vault.new",
         "keyring.names",
         "platform-tokens",
         "watch",
@@ -110,8 +109,16 @@ fn is_ours(name: &str) -> bool {
         "settings.toml",
         "serve.toml",
     ];
-    const BEGINNINGS: &[&str] =
-        &["tocsin.db", "inbox", "settings.toml.", "control.", "serve.sock", "serve.lock", "window."];
+    const BEGINNINGS: &[&str] = &[
+        "tocsin.db",
+        "inbox",
+        "settings.toml.",
+        "control.",
+        "serve.sock",
+        "serve.lock",
+        "vault.new",
+        "window.",
+    ];
     NAMES.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
 }
 
@@ -176,7 +183,7 @@ mod tests {
             "data/inbox.db",
             "data/thesis.txt",
             "data/ca.new",
-            "data/vault.new",
+            "data/vault.new.0123456789abcdef",
             "data/boot-id.new",
             "data/platform-tokens/official-1",
             "data/config/settings.toml",

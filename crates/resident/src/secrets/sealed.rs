@@ -2,10 +2,14 @@
 //!
 //! `TOCSINV1` · salt (16) · nonce (24) · XChaCha20-Poly1305 of a JSON object, keyed by Argon2id of the passphrase. A new
 //! salt and nonce for every write. The head is authenticated with the content, so that nothing of it can be exchanged.
+//!
+//! One change at a time, each written whole to a draft beside the file and renamed: a crash leaves the old file or the
+//! new one, and what is in memory is what is on the disk.
 
 use std::{
     collections::BTreeMap,
-    io::Write as _,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -65,15 +69,22 @@ impl Sealed {
         let content = opened.map_err(|error| BadPassphrase::File(error.to_string()))??;
         let sealed = Self { file, passphrase, content: Arc::new(Mutex::new(content)) };
         // Written at once: the next start must find that a passphrase was chosen.
-        sealed.save().await.map_err(|error| BadPassphrase::File(error.to_string()))?;
+        sealed.change(|_| {}).await.map_err(|error| BadPassphrase::File(error.to_string()))?;
         Ok(sealed)
     }
 
-    async fn save(&self) -> Result<(), VaultError> {
+    async fn change(&self, change: impl FnOnce(&mut BTreeMap<String, String>)) -> Result<(), VaultError> {
         let (file, passphrase) = (self.file.clone(), self.passphrase.clone());
-        let content = self.content.lock().await.clone();
-        let written = tokio::task::spawn_blocking(move || write(&file, &passphrase, &content)).await;
-        written.map_err(|error| VaultError::Failed(error.to_string()))?.map_err(VaultError::Failed)
+        // Goes with the writing: whoever asked may be gone before it is done.
+        let mut content = Arc::clone(&self.content).lock_owned().await;
+        let mut changed = content.clone();
+        change(&mut changed);
+        let writing = tokio::task::spawn_blocking(move || {
+            write(&file, &passphrase, &changed)?;
+            *content = changed;
+            Ok(())
+        });
+        writing.await.map_err(|error| VaultError::Failed(error.to_string()))?.map_err(VaultError::Failed)
     }
 }
 
@@ -84,13 +95,11 @@ impl Vault for Sealed {
     }
 
     async fn set(&self, name: &str, secret: &Secret) -> Result<(), VaultError> {
-        self.content.lock().await.insert(name.into(), secret.expose().into());
-        self.save().await
+        self.change(|content| drop(content.insert(name.into(), secret.expose().into()))).await
     }
 
     async fn delete(&self, name: &str) -> Result<(), VaultError> {
-        self.content.lock().await.remove(name);
-        self.save().await
+        self.change(|content| drop(content.remove(name))).await
     }
 }
 
@@ -104,9 +113,9 @@ fn cipher(passphrase: &Secret, salt: &[u8]) -> Result<XChaCha20Poly1305, String>
 }
 
 fn read(file: &Path, passphrase: &Secret) -> Result<BTreeMap<String, String>, BadPassphrase> {
-    let bytes = match std::fs::read(file) {
+    let bytes = match fs::read(file) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => return Err(BadPassphrase::File(error.to_string())),
     };
     let head = MAGIC.len() + SALT + NONCE;
@@ -131,20 +140,29 @@ fn write(file: &Path, passphrase: &Secret, content: &BTreeMap<String, String>) -
     let sealed = cipher
         .encrypt(&nonce.into(), Payload { msg: &plain, aad: &head })
         .map_err(|error| error.to_string())?;
-    let store = || -> std::io::Result<()> {
-        std::fs::create_dir_all(file.parent().unwrap_or(Path::new("/")))?;
-        let beside = file.with_extension("new");
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut new = options.open(&beside)?;
-        new.write_all(&head)?;
-        new.write_all(&sealed)?;
+    store(file, &[&head, &sealed]).map_err(|error| error.to_string())
+}
+
+/// Puts a new file in place of the old one, or leaves the old one as it is.
+fn store(file: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    let dir = file.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(dir)?;
+    let draft = file.with_extension(format!("new.{:016x}", rand::rng().random::<u64>()));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut new = options.open(&draft)?;
+    let mut replace = || -> io::Result<()> {
+        parts.iter().try_for_each(|part| new.write_all(part))?;
         new.sync_all()?;
-        std::fs::rename(&beside, file)
+        fs::rename(&draft, file)
     };
-    store().map_err(|error| error.to_string())
+    replace().inspect_err(|_| drop(fs::remove_file(&draft)))?;
+    // A rename is in the directory, and that has not been written yet.
+    #[cfg(unix)]
+    fs::File::open(dir)?.sync_all()?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -161,7 +179,7 @@ mod tests {
         assert!(matches!(open("short").await, Err(BadPassphrase::Short)));
         let vault = open("correct horse").await.unwrap();
         vault.set("p/token", &Secret::new(CANARY)).await.unwrap();
-        let bytes = std::fs::read(&file).unwrap();
+        let bytes = fs::read(&file).unwrap();
         assert!(!bytes.windows(CANARY.len()).any(|part| part == CANARY.as_bytes()));
         assert!(matches!(open("wrong horse").await, Err(BadPassphrase::Wrong)));
         let again = open("correct horse").await.unwrap();
@@ -171,15 +189,47 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_stored_at_once_is_all_there() {
+        const AT_ONCE: usize = 8;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("vault.bin");
+        let vault = Arc::new(Sealed::open(file.clone(), "correct horse".into()).await.unwrap());
+        let mut setting = tokio::task::JoinSet::new();
+        for number in 0..AT_ONCE {
+            let vault = Arc::clone(&vault);
+            setting.spawn(async move { vault.set(&format!("p/{number}"), &Secret::new(CANARY)).await });
+        }
+        for result in setting.join_all().await {
+            result.unwrap();
+        }
+        let again = Sealed::open(file, "correct horse".into()).await.unwrap();
+        for number in 0..AT_ONCE {
+            assert!(again.get(&format!("p/{number}")).await.unwrap().is_some(), "p/{number} is lost");
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "a draft stayed");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_written_is_not_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("data/vault.bin");
+        let vault = Sealed::open(file.clone(), "correct horse".into()).await.unwrap();
+        fs::remove_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file.parent().unwrap(), "in the way").unwrap();
+        vault.set("p/token", &Secret::new(CANARY)).await.unwrap_err();
+        assert_eq!(vault.get("p/token").await.unwrap(), None);
+    }
+
+    #[tokio::test]
     async fn a_changed_byte_anywhere_opens_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("vault.bin");
         Sealed::open(file.clone(), "correct horse".into()).await.unwrap();
-        let good = std::fs::read(&file).unwrap();
+        let good = fs::read(&file).unwrap();
         for position in [8, 8 + SALT, good.len() - 1] {
             let mut bad = good.clone();
             bad[position] ^= 1;
-            std::fs::write(&file, &bad).unwrap();
+            fs::write(&file, &bad).unwrap();
             assert!(Sealed::open(file.clone(), "correct horse".into()).await.is_err(), "byte {position}");
         }
     }
