@@ -4,7 +4,11 @@
 //! network, notification daemon) comes after it and beside it. At the end the same backwards, within a deadline: the
 //! window is told, the stream acknowledges what it has, the server drains, the store closes.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tocsin_control::{DETACHED_ENV, Paths, VERSION, own_build};
 use tocsin_protocol::control::{Hello, ProblemCode, ResidentKind, View};
@@ -129,7 +133,7 @@ pub async fn resident(options: Options, quit: CancellationToken) -> Result<(), E
     tokio::spawn(end_pauses(Arc::clone(&desk)));
     tokio::spawn(awake::keep(Arc::clone(&desk)));
     if let Some(unreadable) = unreadable {
-        tell_unreadable(&desk, &asks, &unreadable).await;
+        tell_unreadable(&desk, &asks, &paths.settings_file(), &unreadable).await;
     }
     let parts = Parts { desk: Arc::clone(&desk), paths, asks, strongbox, vault_chosen, links: links_tx };
     let hosting = tokio::spawn(mode::run(Arc::new(parts), quit.clone()));
@@ -161,7 +165,8 @@ fn desk(paths: &Paths, clock: Clock) -> (Arc<Desk>, Option<Unreadable>) {
         hello,
         data_dir: paths.data.clone(),
         log_file: paths.log_file(),
-        settings_file: Some(file),
+        // What stands there and nowhere else is for the person to look at: nothing is written over it.
+        settings_file: unreadable.as_ref().is_none_or(|unreadable| unreadable.kept.is_some()).then_some(file),
         system_language: tocsin_locale::system_language(),
     };
     (Arc::new(Desk::new(identity, choices, clock)), unreadable)
@@ -181,11 +186,15 @@ async fn until_asked(control: &Control) -> Result<(), Error> {
     Ok(())
 }
 
-async fn tell_unreadable(desk: &Desk, asks: &mpsc::Sender<Ask>, unreadable: &Unreadable) {
-    tracing::error!(kept = %unreadable.kept.display(), detail = %unreadable.detail, "the settings could not be read");
-    let file = unreadable.kept.display().to_string();
-    let values = [("file", file.as_str()), ("detail", unreadable.detail.as_str())];
-    let body = desk.locale().t("notification.settingsBadBody", &values);
+async fn tell_unreadable(desk: &Desk, asks: &mpsc::Sender<Ask>, file: &Path, unreadable: &Unreadable) {
+    let detail = unreadable.detail.as_str();
+    let (place, key) = match &unreadable.kept {
+        Some(kept) => (kept.as_path(), "notification.settingsBadBody"),
+        None => (file, "notification.settingsLeftBody"),
+    };
+    tracing::error!(file = %place.display(), detail, "the settings could not be read, and are kept");
+    let place = place.display().to_string();
+    let body = desk.locale().t(key, &[("file", &place), ("detail", detail)]);
     notice(desk, asks, "notification.settingsBad", body).await;
 }
 

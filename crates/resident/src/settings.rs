@@ -5,7 +5,8 @@
 //! does not make a joined resident forget its server. No secret is ever in it.
 
 use std::{
-    io::Write as _,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -62,8 +63,8 @@ pub struct Joined {
 /// The file could not be read as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Where it was kept.
-    pub kept: PathBuf,
+    /// Where it was kept; absent if it is where it was and nowhere else, so that nothing may be written over it.
+    pub kept: Option<PathBuf>,
     /// What is wrong with it.
     pub detail: String,
 }
@@ -73,21 +74,23 @@ pub struct Unreadable {
 #[error("{} cannot be written: {source}", path.display())]
 pub struct Unwritable {
     path: PathBuf,
-    source: std::io::Error,
+    source: io::Error,
 }
 
 /// Reads the file; a missing one is the defaults.
 pub fn read(file: &Path) -> (Choices, Option<Unreadable>) {
-    let text = match std::fs::read_to_string(file) {
+    let text = match fs::read_to_string(file) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return (Choices::default(), None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return (Choices::default(), None),
         Err(error) => {
-            return (Choices::default(), Some(Unreadable { kept: file.into(), detail: error.to_string() }));
+            return (Choices::default(), Some(keep(file, &error.to_string(), |kept| fs::rename(file, kept))));
         }
     };
+    // A copy, since this file is what the next start reads if nothing is written until then.
+    let copy = |kept: &Path| fs::copy(file, kept).map(drop);
     let table: toml::Table = match text.parse() {
         Ok(table) => table,
-        Err(error) => return (Choices::default(), Some(keep(file, &error.to_string()))),
+        Err(error) => return (Choices::default(), Some(keep(file, &error.to_string(), copy))),
     };
     let mut faults = Vec::new();
     let choices = Choices {
@@ -100,18 +103,18 @@ pub fn read(file: &Path) -> (Choices, Option<Unreadable>) {
     faults.extend(
         table.keys().filter(|key| !known.contains(&key.as_str())).map(|key| format!("unknown entry {key:?}")),
     );
-    let unreadable = (!faults.is_empty()).then(|| keep(file, &faults.join("; ")));
+    let unreadable = (!faults.is_empty()).then(|| keep(file, &faults.join("; "), copy));
     (choices, unreadable)
 }
 
 /// Writes the file, this user's alone.
 pub fn write(file: &Path, choices: &Choices) -> Result<(), Unwritable> {
-    let attempt = || -> std::io::Result<()> {
-        let text = toml::to_string_pretty(choices).map_err(std::io::Error::other)?;
+    let attempt = || -> io::Result<()> {
+        let text = toml::to_string_pretty(choices).map_err(io::Error::other)?;
         let dir = file.parent().unwrap_or(Path::new("/"));
-        std::fs::create_dir_all(dir)?;
+        fs::create_dir_all(dir)?;
         let beside = file.with_extension("toml.new");
-        let mut options = std::fs::OpenOptions::new();
+        let mut options = fs::OpenOptions::new();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
@@ -119,7 +122,7 @@ pub fn write(file: &Path, choices: &Choices) -> Result<(), Unwritable> {
         new.write_all(text.as_bytes())?;
         // Renaming first and writing later would be an empty file after a power cut.
         new.sync_all()?;
-        std::fs::rename(&beside, file)
+        fs::rename(&beside, file)
     };
     attempt().map_err(|source| Unwritable { path: file.into(), source })
 }
@@ -148,15 +151,16 @@ fn section<T: DeserializeOwned>(table: &toml::Table, name: &str, faults: &mut Ve
     }
 }
 
-/// Copies the file to a name of its own, so that the next write does not lose what the person wrote.
-fn keep(file: &Path, detail: &str) -> Unreadable {
+/// Brings the file to a name of its own, so that the next write does not lose what the person wrote.
+fn keep(file: &Path, detail: &str, bring: impl FnOnce(&Path) -> io::Result<()>) -> Unreadable {
     let free = (0..100).map(|n| file.with_extension(format!("toml.bad{n}"))).find(|path| !path.exists());
     let kept = free.unwrap_or_else(|| file.with_extension("toml.bad"));
-    let copied = std::fs::copy(file, &kept);
-    let detail = copied
-        .err()
-        .map_or_else(|| detail.to_owned(), |error| format!("{detail}; it could not be copied: {error}"));
-    Unreadable { kept, detail }
+    match bring(&kept) {
+        Ok(()) => Unreadable { kept: Some(kept), detail: detail.into() },
+        Err(error) => {
+            Unreadable { kept: None, detail: format!("{detail}; it could not be kept elsewhere: {error}") }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -187,7 +191,7 @@ mod tests {
         assert_eq!(read(&file), (choices, None));
         #[cfg(unix)]
         assert_eq!(
-            std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions()) & 0o777,
+            std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions()) & 0o777,
             0o600
         );
     }
@@ -198,7 +202,7 @@ mod tests {
         let file = dir.path().join("settings.toml");
         let mut text = toml::to_string(&Choices { server: joined(), ..Choices::default() }).unwrap();
         text = text.replace("language = \"system\"", "language = \"klingon\"");
-        std::fs::write(&file, &text).unwrap();
+        fs::write(&file, &text).unwrap();
         let (choices, unreadable) = read(&file);
         let unreadable = unreadable.unwrap();
         assert_eq!(choices.server, joined());
@@ -207,7 +211,7 @@ mod tests {
             unreadable.detail.contains("preferences") && unreadable.detail.contains("klingon"),
             "{unreadable:?}"
         );
-        assert_eq!(std::fs::read_to_string(&unreadable.kept).unwrap(), text);
+        assert_eq!(fs::read_to_string(unreadable.kept.unwrap()).unwrap(), text);
     }
 
     #[test]
@@ -215,9 +219,41 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("settings.toml");
         for content in ["= =", "future = 1"] {
-            std::fs::write(&file, content).unwrap();
-            let kept = read(&file).1.unwrap().kept;
-            assert_eq!(std::fs::read_to_string(kept).unwrap(), content);
+            fs::write(&file, content).unwrap();
+            let kept = read(&file).1.unwrap().kept.unwrap();
+            assert_eq!(fs::read_to_string(kept).unwrap(), content);
         }
+    }
+    /// Text of another encoding, and what is no file at all: tests run as root, whom no mode keeps from reading.
+    #[test]
+    fn what_cannot_even_be_read_is_out_of_the_way_before_anything_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("settings.toml");
+        fs::write(&file, b"user = \"J\xfcrgen\"").unwrap();
+        let (choices, unreadable) = read(&file);
+        assert_eq!(choices, Choices::default());
+        write(&file, &Choices::default()).unwrap();
+        let kept = unreadable.unwrap().kept.unwrap();
+        assert_eq!(fs::read(kept).unwrap(), b"user = \"J\xfcrgen\"");
+
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        fs::write(file.join("within"), "").unwrap();
+        let kept = read(&file).1.unwrap().kept.unwrap();
+        write(&file, &Choices::default()).unwrap();
+        assert!(kept.join("within").exists());
+    }
+
+    #[test]
+    fn what_cannot_be_kept_elsewhere_is_said_to_be_where_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("settings.toml");
+        fs::create_dir(&file).unwrap();
+        for name in (0..100).map(|n| format!("bad{n}")).chain(["bad".into()]) {
+            fs::write(file.with_extension(format!("toml.{name}")), "").unwrap();
+        }
+        let (choices, unreadable) = read(&file);
+        assert_eq!((choices, unreadable.unwrap().kept), (Choices::default(), None));
+        assert!(file.is_dir());
     }
 }
