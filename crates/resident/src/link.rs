@@ -155,13 +155,15 @@ async fn take_events(mut events: mpsc::Receiver<Event>, desk: Arc<Desk>, asks: m
             Event::Stored(stored) => {
                 desk.add_recent(&stored.message);
                 desk.tell(ResidentEvent::Message(Box::new(stored.message.clone())));
-                // What needs no popup is stored as suppressed already; but a popup of an older version is updated.
+                // What needs no popup is stored as suppressed already; but a popup of an older version is updated, or goes.
+                // After a superseded one comes the newest, which does that.
                 let arrival = match stored.arrival {
                     Arrival::Live => policy::Arrival::Live,
                     Arrival::Missed | Arrival::Restored => policy::Arrival::Away,
                 };
-                if matches!(stored.silent, None | Some(Silent::Handled)) {
-                    let acknowledged = stored.acknowledged_at.is_some() || stored.silent.is_some();
+                if stored.silent != Some(Silent::Superseded) {
+                    let handled = stored.silent == Some(Silent::Handled);
+                    let acknowledged = stored.acknowledged_at.is_some() || handled;
                     let _ = asks
                         .send(Ask::Message { message: Box::new(stored.message), arrival, acknowledged })
                         .await;

@@ -126,6 +126,26 @@ fn a_resolved_version_changes_the_popup_in_place() -> Result<()> {
     Ok(())
 }
 
+/// The same during a pause, with the priority that an alert's end has: nothing new may come up, but what is on the
+/// screen must not burn on.
+#[test]
+fn what_is_over_reaches_its_popup_during_a_pause() -> Result<()> {
+    let mut desk = Desk::hosting(&[Part::Notifications])?;
+    let alert = json!({ "topic": "general", "title": "disk full", "priority": 5, "key": "disk" });
+    desk.call("POST", "/v1/messages", &alert)?;
+    desk.wait_notification("disk full")?;
+    desk.call("POST", "/native/pause", &json!({ "until": 4_000_000_000_000_i64 }))?;
+    let over = json!({ "topic": "general", "title": "disk has room", "key": "disk", "resolved": true });
+    let id = desk.call("POST", "/v1/messages", &over)?["id"].as_str().unwrap_or_default().to_owned();
+    desk.wait_person(&id, "shown", "shown")?;
+    desk.wait_notification("Resolved: disk has room")?;
+    let closed: Value = serde_json::from_str(&screen::close_notifications(&desk.home)?)?;
+    let closed = closed["data"][0].as_array().context("no list")?;
+    let titles: Vec<_> = closed.iter().map(|one| &one["summary"]["data"]).collect();
+    assert_eq!(titles, ["Resolved: disk has room"]);
+    Ok(())
+}
+
 /// Pause, mute and least priority keep popups away, and the receipt says so.
 #[test]
 fn what_the_person_does_not_want_is_suppressed() -> Result<()> {

@@ -54,7 +54,10 @@ pub enum Decision {
     /// A popup of its own.
     Show,
     /// Put it into the popup of its thread that is on the screen.
-    Update,
+    Update {
+        /// Nothing may come up now: the words change, and nothing calls for attention.
+        quiet: bool,
+    },
     /// Count it into the summary that is updated in place.
     Summary(Summary),
     /// Count it into the standing summary of critical messages.
@@ -64,7 +67,7 @@ pub enum Decision {
     },
     /// Count it into the one summary of what came while the person was away.
     Away,
-    /// Inbox only.
+    /// Inbox only. An older version that is on the screen goes: it says what is no longer so.
     Suppress(Why),
 }
 
@@ -110,11 +113,14 @@ pub struct Policy {
 impl Policy {
     /// Decides, and remembers what was decided.
     pub fn decide(&mut self, message: &Message, arrival: Arrival, about: &Circumstances<'_>) -> Decision {
-        if let Some(why) = unwanted(message, about) {
-            return Decision::Suppress(why);
-        }
-        if about.on_screen {
-            return Decision::Update;
+        match unwanted(message, about) {
+            // A critical popup stays until somebody closes it: that it is over must reach it, at whatever hour.
+            Some(Why::Priority | Why::Paused | Why::QuietHours) if about.on_screen => {
+                return Decision::Update { quiet: true };
+            }
+            Some(why) => return Decision::Suppress(why),
+            None if about.on_screen => return Decision::Update { quiet: false },
+            None => {}
         }
         let critical = message.priority == Priority::MAX;
         if arrival == Arrival::Away && !critical {
@@ -346,9 +352,9 @@ mod tests {
     fn a_version_of_what_is_on_the_screen_updates_it_even_when_acknowledged() {
         let mut desk = desk();
         desk.on_screen = true;
-        assert_eq!(desk.live(3), Decision::Update);
+        assert_eq!(desk.live(3), Decision::Update { quiet: false });
         desk.acknowledged = true;
-        assert_eq!(desk.live(3), Decision::Update);
+        assert_eq!(desk.live(3), Decision::Update { quiet: false });
         desk.on_screen = false;
         assert_eq!(desk.live(3), Decision::Suppress(Why::Acknowledged));
         let mut over = message(3, "ops");
@@ -358,6 +364,29 @@ mod tests {
             Decision::Show,
             "whoever acknowledged it hears that it is over"
         );
+    }
+
+    /// Alertmanager's end of an alert comes with the default priority, however critical the alert was.
+    #[test]
+    fn what_is_over_reaches_the_popup_on_the_screen_when_nothing_may_come_up() {
+        type Wish = fn(&mut Desk);
+
+        let mut over = message(3, "ops");
+        over.resolved = true;
+        let wishes: [(Wish, Why); 3] = [
+            (|desk| desk.settings.quiet_hours = Some(QuietHours { from: 540, to: 660 }), Why::QuietHours),
+            (|desk| desk.paused_until = Some(desk.now + 1), Why::Paused),
+            (|desk| desk.settings.min_priority = Priority::HIGH, Why::Priority),
+        ];
+        for (wish, why) in wishes {
+            let mut desk = desk();
+            wish(&mut desk);
+            assert_eq!(desk.decide(&over, Arrival::Live), Decision::Suppress(why));
+            desk.on_screen = true;
+            for arrival in [Arrival::Live, Arrival::Away] {
+                assert_eq!(desk.decide(&over, arrival), Decision::Update { quiet: true }, "{why:?}");
+            }
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    Absence, KEY_ACKNOWLEDGE, KEY_MUTE, KEY_URL, Notifier, Popup, ShowError, Signal,
+    Absence, KEY_ACKNOWLEDGE, KEY_MUTE, KEY_URL, Notifier, Popup, ShowError, Signal, Urgency,
     policy::{Arrival, Circumstances, Decision, Policy},
     screen::{Content, Screen},
 };
@@ -198,10 +198,19 @@ impl Presenter {
         };
         let locale = Arc::clone(&self.wishes.borrow().locale);
         match decision {
-            Decision::Suppress(_) => self.record(message.id, Shown::Suppressed).await,
+            Decision::Suppress(_) => {
+                if let Some(stale) = on_screen {
+                    self.screen.remove(stale);
+                    self.notifier.close(stale).await;
+                }
+                self.record(message.id, Shown::Suppressed).await;
+            }
             Decision::Away => self.absence.push(message),
-            Decision::Show | Decision::Update => {
-                let popup = Popup::of_message(&message, &locale);
+            Decision::Show | Decision::Update { .. } => {
+                let mut popup = Popup::of_message(&message, &locale);
+                if decision == (Decision::Update { quiet: true }) {
+                    popup.urgency = Urgency::Low;
+                }
                 let critical = message.priority == Priority::MAX && !message.resolved && !acknowledged;
                 let content = Content::Message { message: Box::new(message.clone()) };
                 match self.put(&popup, content, on_screen).await {

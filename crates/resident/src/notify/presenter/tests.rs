@@ -14,7 +14,7 @@ use crate::notify::{KEY_OPEN, policy::REPEAT_EVERY};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Told {
-    Show { id: u32, title: String, replaces: Option<u32> },
+    Show { id: u32, title: String, urgency: Urgency, replaces: Option<u32> },
     Close(u32),
 }
 
@@ -32,7 +32,7 @@ impl Notifier for Record {
     async fn show(&self, popup: &Popup, replaces: Option<u32>) -> Result<u32, ShowError> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let id = replaces.unwrap_or_else(|| self.1.fetch_add(1, Ordering::Relaxed) + 1);
-        told.push(Told::Show { id, title: popup.title.clone(), replaces });
+        told.push(Told::Show { id, title: popup.title.clone(), urgency: popup.urgency, replaces });
         Ok(id)
     }
 
@@ -46,7 +46,7 @@ struct Bench {
     asks: mpsc::Sender<Ask>,
     signals: mpsc::Sender<Signal>,
     outcomes: mpsc::Receiver<Outcome>,
-    _wishes: watch::Sender<Wishes>,
+    wishes: watch::Sender<Wishes>,
 }
 
 fn bench() -> Bench {
@@ -65,7 +65,7 @@ fn bench() -> Bench {
         Arc::new(move || 1_700_000_000_000 + i64::try_from(start.elapsed().as_millis()).unwrap());
     tokio::spawn(Presenter::new(Box::new(record.clone()), outcomes_tx, wishes, clock).run(asked, signalled));
     signals.try_send(Signal::Up).unwrap();
-    Bench { record, asks, signals, outcomes, _wishes: wishes_tx }
+    Bench { record, asks, signals, outcomes, wishes: wishes_tx }
 }
 
 impl Bench {
@@ -153,10 +153,44 @@ async fn a_newer_version_takes_the_place_of_the_older_and_ends_its_repetition() 
     assert!(matches!(recorded, Outcome::Recorded { shown: Shown::Shown, .. }), "{recorded:?}");
     assert_eq!(
         bench.record.take(),
-        [Told::Show { id: popup, title: "Resolved: fire".into(), replaces: Some(popup) }]
+        [Told::Show {
+            id: popup,
+            title: "Resolved: fire".into(),
+            urgency: Urgency::Low,
+            replaces: Some(popup)
+        }]
     );
     tokio::time::sleep(minutes(5)).await;
     assert_eq!(bench.record.take(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_nothing_may_come_up_a_newer_version_takes_the_place_of_the_older_quietly() {
+    let mut bench = bench();
+    bench.message("AAAAAAAAAAAA", 5, serde_json::json!({})).await;
+    let popup = bench.shown("AAAAAAAAAAAA").await;
+    bench.wishes.send_modify(|wishes| wishes.paused_until = Some(Millis::MAX));
+    bench.message("BBBBBBBBBBBB", 4, serde_json::json!({ "title": "smoke" })).await;
+    assert!(matches!(bench.outcome().await, Outcome::Recorded { shown: Shown::Shown, .. }));
+    let quiet = Told::Show { id: popup, title: "smoke".into(), urgency: Urgency::Low, replaces: Some(popup) };
+    assert_eq!(bench.record.take(), [quiet]);
+    tokio::time::sleep(minutes(5)).await;
+    assert_eq!(bench.record.take(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_is_not_to_be_shown_takes_the_older_off_the_screen() {
+    for (expired, muted) in [(true, false), (false, true)] {
+        let mut bench = bench();
+        bench.message("AAAAAAAAAAAA", 5, serde_json::json!({})).await;
+        let popup = bench.shown("AAAAAAAAAAAA").await;
+        if muted {
+            bench.wishes.send_modify(|wishes| wishes.notifications.muted_topics.push("ops".into()));
+        }
+        bench.message("BBBBBBBBBBBB", 5, serde_json::json!({ "expired": expired })).await;
+        assert!(matches!(bench.outcome().await, Outcome::Recorded { shown: Shown::Suppressed, .. }));
+        assert_eq!(bench.record.take(), [Told::Close(popup)], "expired {expired}, muted {muted}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
