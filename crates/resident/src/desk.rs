@@ -63,6 +63,8 @@ pub struct Facets {
     pub kept_awake: bool,
     /// When it last slept while it hosted.
     pub slept: Option<Slept>,
+    /// Whether the choices are in the file.
+    written: bool,
     problems: BTreeMap<ProblemCode, Problem>,
     recent: VecDeque<Recent>,
     locale: Arc<Locale>,
@@ -111,6 +113,7 @@ impl Desk {
             page: None,
             kept_awake: false,
             slept: None,
+            written: identity.settings_file.is_some(),
             problems: BTreeMap::new(),
             recent: VecDeque::new(),
             locale,
@@ -138,11 +141,13 @@ impl Desk {
                 let language = facets.choices.preferences.language;
                 facets.locale = Arc::new(Locale::new(language, &self.identity.system_language));
             }
-            if let Some(file) = &self.identity.settings_file
-                && let Err(error) = settings::write(file, &facets.choices)
-            {
-                tracing::error!(%error, "the settings could not be written");
-                facets.raise(ProblemCode::StoreUnwritable, Some(error.to_string()), (self.clock)());
+            if let Some(file) = &self.identity.settings_file {
+                let written = settings::write(file, &facets.choices);
+                facets.written = written.is_ok();
+                if let Err(error) = written {
+                    tracing::error!(%error, "the settings could not be written");
+                    facets.raise(ProblemCode::StoreUnwritable, Some(error.to_string()), (self.clock)());
+                }
             }
             if facets.choices.preferences != before.preferences {
                 self.tell(ResidentEvent::Settings(Box::new(facets.choices.preferences.clone())));
@@ -235,6 +240,11 @@ impl Desk {
     /// What the person chose.
     pub fn choices(&self) -> Choices {
         self.facets().choices.clone()
+    }
+
+    /// Whether the next start will find what is chosen now.
+    pub fn is_written(&self) -> bool {
+        self.facets().written
     }
 
     /// The person's language.

@@ -1,5 +1,5 @@
 //! Joining a server by invite: the one-time code becomes this device's token, which goes into the vault before
-//! anything else remembers the server.
+//! anything else remembers the server. Leaving it gives the token back.
 
 use std::time::Duration;
 
@@ -10,7 +10,11 @@ use tocsin_protocol::{
     control::{Connection, JoinRequest, Mode, ProblemCode},
     limits,
 };
-use tocsin_subscriber::{Endpoint, Owner, Secret, http};
+use tocsin_subscriber::{
+    Endpoint, Owner, Secret,
+    http::{self, Api, Method},
+};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -22,6 +26,9 @@ use crate::{
 
 /// A keyring that has not answered by then waits for its password.
 const KEYRING_WAIT: Duration = Duration::from_secs(2);
+
+/// A server that is left hears of it within this, or not at all.
+const LEAVE_WAIT: Duration = Duration::from_secs(30);
 
 /// What the token is filed under, after the profile.
 const TOKEN: &str = "client-token";
@@ -55,6 +62,41 @@ pub async fn redeem(request: &JoinRequest, strongbox: &Strongbox) -> Result<Join
         device: joined.device,
         profile,
     })
+}
+
+/// Gives back the token of a server that was left: revoked there if it can be reached, and gone from the vault.
+pub async fn leave(joined: &Joined, strongbox: &Strongbox) {
+    let (vault, name) = (strongbox.vault(), token_name(&joined.profile));
+    let token = match timeout(LEAVE_WAIT, vault.get(&name)).await {
+        Ok(Ok(Some(token))) => token,
+        Ok(Ok(None)) => return,
+        Ok(Err(error)) => return tracing::warn!(%error, "the token of the server that was left stays"),
+        Err(_) => {
+            return tracing::warn!("the keyring is locked: the token of the server that was left stays");
+        }
+    };
+    let endpoint =
+        Endpoint { origin: joined.origin.clone(), ca_fingerprint: joined.ca_fingerprint.clone(), token };
+    let revoking = async {
+        Api::new(&endpoint)?.request(Method::DELETE, "/v1/tokens/own", None).await?.success().map(drop)
+    };
+    let origin = &joined.origin;
+    match timeout(LEAVE_WAIT, revoking).await {
+        Ok(Ok(())) => tracing::info!(%origin, "left the server; its token is revoked"),
+        Ok(Err(error)) => {
+            tracing::warn!(%origin, %error, "the server that was left did not revoke the token: an administrator can");
+        }
+        Err(_) => {
+            tracing::warn!(%origin, "the server that was left does not answer: an administrator can revoke the token");
+        }
+    }
+    match timeout(LEAVE_WAIT, vault.delete(&name)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the token of the server that was left stays in the vault"),
+        Err(_) => {
+            tracing::warn!("the keyring does not answer: the token of the server that was left stays in it");
+        }
+    }
 }
 
 /// Follows the joined server until `over`. The inbox is there at once, the stream when the vault gave the token.
@@ -172,6 +214,13 @@ fn keyring(error: &VaultError) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use axum::{
+        Router,
+        http::{HeaderMap, Uri, header::AUTHORIZATION},
+    };
+    use tocsin_protocol::control::VaultChoice;
+    use tokio::sync::mpsc;
+
     use super::*;
 
     #[test]
@@ -183,5 +232,47 @@ mod tests {
         }
         assert!(limits::is_name(&named(&"a".repeat(300), "admin")));
         assert!(limits::is_name(&device_name()) && limits::is_name(&login_name()));
+    }
+
+    /// A server that says what it was asked, and a vault with a token for it.
+    async fn left(origin: Option<String>) -> (mpsc::Receiver<String>, Option<Secret>) {
+        let (asked_tx, asked) = mpsc::channel(4);
+        let router = Router::new().fallback(move |method: Method, uri: Uri, headers: HeaderMap| async move {
+            let bearer = headers[AUTHORIZATION].to_str().unwrap().to_owned();
+            asked_tx.send(format!("{method} {uri} {bearer}")).await.unwrap();
+            StatusCode::NO_CONTENT
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = format!("http://{}", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+        let dir = tempfile::tempdir().unwrap();
+        let strongbox = Strongbox::new(&dir.path().join("vault.bin"));
+        strongbox.choose(VaultChoice::ThisRunOnly).await.unwrap();
+        let vault = strongbox.vault();
+        vault.set(&token_name("p1"), &Secret::new("tcs_old")).await.unwrap();
+        let joined = Joined {
+            origin: origin.unwrap_or(here),
+            ca_fingerprint: None,
+            user: "anna".into(),
+            device: "desk".into(),
+            profile: "p1".into(),
+        };
+        leave(&joined, &strongbox).await;
+        serving.abort();
+        (asked, vault.get(&token_name("p1")).await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_token_of_a_server_that_is_left_is_revoked_and_forgotten() {
+        let (mut asked, kept) = left(None).await;
+        assert_eq!(asked.recv().await.unwrap(), "DELETE /v1/tokens/own Bearer tcs_old");
+        assert_eq!(kept, None);
+    }
+
+    #[tokio::test]
+    async fn the_token_of_a_server_that_is_gone_is_forgotten_all_the_same() {
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (_, kept) = left(Some(format!("http://{gone}"))).await;
+        assert_eq!(kept, None);
     }
 }

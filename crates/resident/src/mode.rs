@@ -133,14 +133,14 @@ pub async fn run(parts: Arc<Parts>, stop: CancellationToken) {
         let (choice, settings) = chosen.borrow_and_update().clone();
         let over = stop.child_token();
         let work = async {
-            match choice {
+            match &choice {
                 ServerChoice::Unset => {
                     parts
                         .desk
                         .change(|facets| (facets.mode, facets.connection) = (Mode::Unset, Connection::Idle));
                 }
                 ServerChoice::Host => host::run(&parts, &settings.hosting, &over).await,
-                ServerChoice::Join(joined) => join::run(&parts, &joined, &over).await,
+                ServerChoice::Join(joined) => join::run(&parts, joined, &over).await,
             }
             over.cancelled().await;
             parts.stop_link().await;
@@ -158,5 +158,17 @@ pub async fn run(parts: Arc<Parts>, stop: CancellationToken) {
             facets.unread = 0;
         });
         parts.desk.set_recent(std::iter::empty());
+        give_back(&parts, &choice, &chosen.borrow().0);
     }
+}
+
+/// The token of a server that is followed no more must not stay good. Beside everything else: that server may be down.
+fn give_back(parts: &Arc<Parts>, before: &ServerChoice, now: &ServerChoice) {
+    let ServerChoice::Join(old) = before else { return };
+    // A next start that does not find the new choice needs the old token.
+    if before == now || !parts.desk.is_written() {
+        return;
+    }
+    let (old, parts) = (old.clone(), Arc::clone(parts));
+    tokio::spawn(async move { join::leave(&old, &parts.strongbox).await });
 }

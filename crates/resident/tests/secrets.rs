@@ -7,8 +7,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
-use support::Desk;
-use tocsin_virtual_desktop::{Part, bus};
+use support::{Desk, PATIENCE};
+use tocsin_virtual_desktop::{Part, bus, wait_for};
 
 /// A server to join, and an invite for somebody named bob.
 fn server() -> Result<(Desk, String)> {
@@ -42,6 +42,33 @@ fn the_token_is_in_the_keyring_and_outlives_restarts_of_both() -> Result<()> {
     desk.wait_status("the message", |status| status["unread"] == 1)?;
     assert_no_secret(&desk.paths()?.data)?;
     assert_no_secret(&desk.paths()?.config)
+}
+
+/// Joining again and choosing to host leave no token behind that is good for anything.
+#[test]
+fn who_leaves_a_server_gives_the_token_back() -> Result<()> {
+    let (host, invite) = server()?;
+    let desk = Desk::with(&[Part::Keyring])?;
+    let bobs_tokens = || -> Option<Vec<Value>> {
+        let tokens = host.call("GET", "/v1/tokens", &Value::Null).ok()?;
+        Some(tokens.as_array()?.iter().filter(|token| token["user"] == "bob").cloned().collect())
+    };
+    join(&desk, &invite)?;
+    desk.wait_online()?;
+    let first = bobs_tokens().context("no list")?;
+    assert_eq!(first.len(), 1, "{first:#?}");
+
+    let again = host.call("POST", "/v1/invites", &json!({ "user": "bob", "topics": ["general"] }))?;
+    join(&desk, again["invite"].as_str().context("no invite")?)?;
+    let only_the_new = || bobs_tokens().filter(|tokens| tokens.len() == 1 && tokens != &first);
+    wait_for("the first token to be revoked", PATIENCE, only_the_new).with_context(|| desk.log())?;
+    desk.wait_online()?;
+    desk.wait_no_problem("token_refused")?;
+
+    desk.host()?;
+    desk.wait_online()?;
+    let none = || bobs_tokens().filter(Vec::is_empty);
+    wait_for("the second token to be revoked", PATIENCE, none).with_context(|| desk.log()).map(drop)
 }
 
 /// A keyring that dies and comes back while the resident runs: meanwhile it is told, afterwards the resident uses it

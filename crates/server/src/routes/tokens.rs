@@ -73,7 +73,10 @@ pub async fn add(
     Ok((StatusCode::CREATED, Answer(MadeToken { token, secret: secret.expose().to_owned() })))
 }
 
-/// Revokes a token: it stops working at once, live streams included.
+/// Names the token that a request comes with: who leaves does not know its number.
+const OWN: &str = "own";
+
+/// Revokes a token: it stops working at once, live streams included. `own` is the one that the request comes with.
 #[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)), responses((status = 204)))]
 pub async fn revoke(
     State(state): State<AppState>,
@@ -82,6 +85,15 @@ pub async fn revoke(
 ) -> Result<StatusCode, Failure> {
     let (user, ..) = identity.user()?;
     let whose = if identity.is_admin() { None } else { Some(user) };
+    let id = if id == OWN {
+        identity
+            .token()
+            .ok_or_else(|| Failure::new(Code::NotFound, "this request comes with no token"))?
+            .0
+            .to_string()
+    } else {
+        id
+    };
     state.store.revoke_token(&id, whose).await.map_err(|error| match error {
         // Whether somebody else has such a token is not told.
         tocsin_store::Error::Forbidden(_) => Failure::new(Code::NotFound, "no such token"),

@@ -34,6 +34,10 @@ async fn a_revoked_token_ends_at_once_and_so_does_one_that_expires() {
     office.call(&office.ann, "DELETE", &format!("/v1/tokens/{bobs}")).await.refuses(404, "not_found");
     office.call(&office.root, "DELETE", &format!("/v1/tokens/{bobs}")).await.is(204);
     assert_eq!(me(&office, &office.bob).await, 401);
+
+    office.call(&office.ann, "DELETE", "/v1/tokens/own").await.is(204);
+    assert_eq!(me(&office, &office.ann).await, 401);
+    assert_eq!(me(&office, &office.root).await, 200, "one's own, and nobody else's");
     office.close().await;
 }
 
