@@ -36,6 +36,7 @@ test("every problem and every error code has its sentences", () => {
   for (const [file, prefix, suffixes] of [
     ["ProblemCode", "problem", [".title", ".remedy"]],
     ["Code", "error", [""]],
+    ["Refusal", "refusal", [""]],
     ["State", "receipt.states", [""]],
     ["Shown", "receipt.shownState", [""]],
     ["Transport", "connection", [""]],

@@ -7,11 +7,13 @@
 //!   `acknowledge`) from the local inbox, so that it works offline, and hands everything else to the embedded or
 //!   joined server with the token added. [`BRIDGE_ROUTES`] lists what the window may call.
 
+mod refusal;
 mod settings;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+pub use refusal::Refusal;
 pub use settings::{
     DEFAULT_LAN_PORT, DEFAULT_PORT, Hosting, Language, Notifications, QuietHours, Settings, SettingsChange,
     Theme,

@@ -138,6 +138,7 @@ fn types(config: &Config) {
     export::<p::stream::Ack>(config);
     export::<p::stream::Pressed>(config);
     export::<p::control::Status>(config);
+    export::<p::control::Refusal>(config);
     export::<p::control::Settings>(config);
     export::<p::control::SettingsChange>(config);
     export::<p::control::JoinRequest>(config);

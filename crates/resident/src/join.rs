@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use rand::Rng as _;
 use tocsin_protocol::{
     Code,
-    control::{Connection, JoinRequest, Mode, ProblemCode},
+    control::{Connection, JoinRequest, Mode, ProblemCode, Refusal},
     limits,
 };
 use tocsin_subscriber::{
@@ -202,14 +202,17 @@ fn named(text: &str, otherwise: &str) -> String {
 }
 
 fn keyring(error: &VaultError) -> Fault {
-    let hint = match error {
-        VaultError::Locked => "unlock the keyring and try again",
-        VaultError::Sealed => "enter the passphrase of the sealed file in the settings",
-        VaultError::Missing(_) | VaultError::Failed(_) => {
-            "start a keyring, or choose a sealed file or this run only in the settings"
+    const OTHERWISE: &str = "start a keyring, or choose a sealed file or this run only in the settings";
+    let (reason, hint) = match error {
+        VaultError::Locked => (Refusal::KeyringLocked, "unlock the keyring and try again"),
+        VaultError::Sealed => {
+            (Refusal::KeyringSealed, "enter the passphrase of the sealed file in the settings")
         }
+        VaultError::Missing(_) => (Refusal::KeyringMissing, OTHERWISE),
+        VaultError::Failed(_) => (Refusal::KeyringFailed, OTHERWISE),
     };
-    Fault::new(StatusCode::SERVICE_UNAVAILABLE, Code::Keyring, error.to_string()).hint(hint)
+    tracing::warn!(%error, "a secret could not be kept");
+    Fault::new(StatusCode::SERVICE_UNAVAILABLE, Code::Keyring, error.to_string()).hint(hint).because(reason)
 }
 
 #[cfg(test)]

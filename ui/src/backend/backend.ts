@@ -2,7 +2,7 @@
  * One API over two transports. The views know this interface and nothing else; which implementation they get is
  * decided by the entry file (`entry/index.ts`: HTTP, `entry/desktop.ts`: the window's process).
  */
-import type { ApiError, Code, ErrorBody, Message, Reset, Settings, StateChange, Status, View } from "../protocol";
+import type { ApiError, Code, ErrorBody, Message, Refusal, Reset, Settings, StateChange, Status, View } from "../protocol";
 import type { Link } from "../stream/stream";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -51,6 +51,8 @@ export class Failure extends Error {
     message: string,
     readonly status = 0,
     readonly hint?: string,
+    /** Which refusal of the resident's it is, where the code alone does not say enough. */
+    readonly reason?: string,
   ) {
     super(message);
     this.name = "Failure";
@@ -61,12 +63,12 @@ export class Failure extends Error {
 export function settle<T>(status: number, body: unknown): T {
   if (status >= 200 && status < 300) return body as T;
   const error = errorOf(body);
-  if (error) throw new Failure(error.code, error.message, status, error.hint);
+  if (error) throw new Failure(error.code, error.message, status, error.hint, error.reason);
   // Not this server's words: a proxy's page, perhaps.
   throw new Failure(status === 401 ? "unauthorised" : status === 404 ? "not_found" : status >= 500 ? "busy" : "unknown", `status ${status}`, status);
 }
 
-function errorOf(body: unknown): ApiError | undefined {
+function errorOf(body: unknown): (ApiError & { reason?: Refusal }) | undefined {
   const error = (body as Partial<ErrorBody> | null | undefined)?.error;
   return typeof error?.code === "string" ? error : undefined;
 }

@@ -66,6 +66,7 @@ export type { Published } from "./Published";
 export type { QrOrder } from "./QrOrder";
 export type { QuietHours } from "./QuietHours";
 export type { Receipt } from "./Receipt";
+export type { Refusal } from "./Refusal";
 export type { Resend } from "./Resend";
 export type { Resent } from "./Resent";
 export type { Reset } from "./Reset";

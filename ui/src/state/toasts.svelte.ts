@@ -1,6 +1,6 @@
 /** Short words about what just happened, read out politely. */
 import { Failure } from "../backend/backend";
-import { t, type Key } from "../text/i18n.svelte";
+import { i18n, known, t, type Key } from "../text/i18n.svelte";
 
 export interface Toast {
   id: number;
@@ -51,13 +51,22 @@ class Toasts {
   }
 }
 
-/** Codes whose message names the field or the reason, which the code alone does not. */
+/** Codes whose message names the field or the reason, which the code alone does not. It is in English. */
 const SAYS_MORE: readonly string[] = ["bad_request", "invalid_field", "conflict", "forbidden", "unknown_topic", "unknown_user", "keyring", "unknown", "internal"];
 
 export function describe(error: unknown): string {
   if (!(error instanceof Failure)) return `${t("error.unknown")} ${String(error)}`;
+  const reason = `refusal.${error.reason}`;
+  if (known(reason)) return t(reason);
   const sentence = t(`error.${error.code}` as Key);
-  return SAYS_MORE.includes(error.code) && error.message !== "" ? `${sentence} (${error.message})` : sentence;
+  if (!SAYS_MORE.includes(error.code)) return sentence;
+  const more = i18n.language === "en" ? error.message : field(error);
+  return more === "" ? sentence : t("error.because", { sentence, detail: more });
+}
+
+/** The name of the field that is not valid, which is the same in every language. */
+function field(error: Failure): string {
+  return (error.code === "invalid_field" && /^[\w.[\]]+(?=: )/.exec(error.message)?.[0]) || "";
 }
 
 export const toasts = new Toasts();

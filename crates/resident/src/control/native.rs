@@ -5,8 +5,8 @@ use serde_json::json;
 use tocsin_protocol::{
     Code,
     control::{
-        Hello, JoinRequest, OpenUrl, OpenWindow, Pause, Settings, SettingsChange, Spool, Status, VaultChoice,
-        View,
+        Hello, JoinRequest, OpenUrl, OpenWindow, Pause, Refusal, Settings, SettingsChange, Spool, Status,
+        VaultChoice, View,
     },
     limits,
 };
@@ -44,23 +44,27 @@ pub(super) async fn change_settings(
     if let Some(hosting) = &change.hosting
         && (hosting.port == 0 || hosting.lan_port == 0 || hosting.port == hosting.lan_port)
     {
-        return Err(Fault::invalid("the two ports must be different and not 0"));
+        return Err(Fault::invalid("the two ports must be different and not 0").because(Refusal::Ports));
     }
     if let Some(url) = change.hosting.as_ref().and_then(|hosting| hosting.public_url.as_deref())
         && !limits::is_origin(url)
     {
         return Err(Fault::invalid(format!("{url:?} is not the address of a page"))
-            .hint("write scheme and host, without a path: https://push.example.org"));
+            .hint("write scheme and host, without a path: https://push.example.org")
+            .because(Refusal::PageAddress));
     }
     if let Some(quiet) = change.notifications.as_ref().and_then(|notifications| notifications.quiet_hours)
         && (quiet.from > 1439 || quiet.to > 1439)
     {
-        return Err(Fault::invalid("quiet hours are minutes of the day, 0 to 1439"));
+        return Err(
+            Fault::invalid("quiet hours are minutes of the day, 0 to 1439").because(Refusal::QuietHours)
+        );
     }
     if let (Some(on), Some(entry)) = (change.autostart, &control.autostart) {
-        entry
-            .set(on)
-            .map_err(|error| Fault::internal(format!("the autostart entry cannot be changed: {error}")))?;
+        entry.set(on).map_err(|error| {
+            Fault::internal(format!("the autostart entry cannot be changed: {error}"))
+                .because(Refusal::Autostart)
+        })?;
     }
     control.desk.change(|facets| settings::change(&mut facets.choices.preferences, change));
     Ok(Json(control.desk.choices().preferences))
@@ -98,8 +102,9 @@ pub(super) async fn read_all(State(control): State<Control>) -> Answer<serde_jso
 
 pub(super) async fn vault(State(control): State<Control>, Json(choice): Json<VaultChoice>) -> Answer<Status> {
     control.strongbox.choose(choice).await.map_err(|error| match error {
-        BadPassphrase::Short | BadPassphrase::Wrong => Fault::invalid(error.to_string()),
-        BadPassphrase::File(_) => Fault::internal(error.to_string()),
+        BadPassphrase::Short => Fault::invalid(error.to_string()).because(Refusal::PassphraseShort),
+        BadPassphrase::Wrong => Fault::invalid(error.to_string()).because(Refusal::PassphraseWrong),
+        BadPassphrase::File(_) => Fault::internal(error.to_string()).because(Refusal::SealedFile),
     })?;
     control.vault_chosen.notify_one();
     Ok(Json(control.desk.status()))
@@ -110,7 +115,7 @@ pub(super) async fn open_window(
     Json(open): Json<OpenWindow>,
 ) -> Answer<serde_json::Value> {
     let opened = control.windows.open(open.view.unwrap_or(View::Inbox), open.activation_token);
-    opened.map_err(|error| Fault::internal(error.to_string()))?;
+    opened.map_err(|error| Fault::internal(error.to_string()).because(Refusal::Window))?;
     Ok(Json(json!({})))
 }
 
@@ -118,7 +123,7 @@ pub(super) async fn open_url(
     State(_control): State<Control>,
     Json(open): Json<OpenUrl>,
 ) -> Answer<serde_json::Value> {
-    window::open_url(&open.url).map_err(|error| Fault::invalid(error.to_string()))?;
+    window::open_url(&open.url).map_err(|error| Fault::invalid(error.to_string()).because(Refusal::Link))?;
     Ok(Json(json!({})))
 }
 
