@@ -1,6 +1,6 @@
 //! What a host holds of a running subscriber.
 
-use tocsin_protocol::{MessageId, Publish, StateChange};
+use tocsin_protocol::{MessageId, StateChange};
 use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -9,10 +9,6 @@ use crate::{Connection, Inbox, Result, http::Api};
 /// What the host asks of the running task.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// Drop what there is and connect now, at the best transport.
-    Reconnect,
-    /// The same, but only if the connection does not answer a probe.
-    NetworkChanged,
     /// Tell the event channel of presses made here.
     Pressed(Vec<StateChange>),
 }
@@ -30,17 +26,6 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Connects now, at the best transport, whatever the state was (after [`Connection::Refused`] too).
-    pub fn reconnect_now(&self) {
-        // A full queue holds a command already that leads to the same.
-        let _ = self.commands.try_send(Command::Reconnect);
-    }
-
-    /// Says that the computer's network changed or that it woke: the connection is probed, or made, at once.
-    pub fn network_changed(&self) {
-        let _ = self.commands.try_send(Command::NetworkChanged);
-    }
-
     /// Closes the connection and waits until nothing runs any more. The inbox stays open.
     pub async fn stop(&self) {
         self.stop.cancel();
@@ -67,11 +52,6 @@ impl Handle {
         let count = changes.len();
         self.announce(changes);
         Ok(count)
-    }
-
-    /// Keeps a publish until the server has taken it; [`crate::Event::Sent`] says what became of it.
-    pub async fn publish_spooled(&self, key: String, publish: Publish) -> Result<()> {
-        self.inbox.spool(key, publish).await
     }
 
     /// The connection, now and as it changes.

@@ -163,7 +163,8 @@ async fn a_new_device_says_that_it_has_no_position() {
     let mut client = Client::start(&peer.origin, quick());
     assert_eq!(client.until_online().await, Websocket);
     client.until(|e| matches!(e, Event::CaughtUp { .. }).then_some(())).await;
-    client.handle.reconnect_now();
+    let dir = client.close().await;
+    let mut client = Client::start_in(dir, &peer.origin, quick());
     assert_eq!(client.until_online().await, Websocket);
     assert_eq!(peer.asked("/ws").len(), 2);
 }
@@ -216,8 +217,6 @@ async fn revoked_token() {
     let refused = client.until(|e| matches!(e, Event::Connection(Connection::Refused { .. })).then_some(()));
     refused.await;
     assert_eq!(peer.asked("/ws").len(), 1);
-    client.handle.reconnect_now();
-    peer.wait_for("/ws", 2).await;
 }
 
 #[tokio::test]

@@ -135,37 +135,6 @@ async fn a_server_that_restarts_while_messages_are_sent() {
 }
 
 #[tokio::test]
-async fn a_link_that_goes_down_without_a_word() {
-    let server = Server::start().await;
-    let front = Front::before(server.address).await;
-    let endpoint = Endpoint { origin: front.origin.clone(), ..server.endpoint() };
-    let timings = Timings { probe: Duration::from_millis(300), ..patient() };
-    let mut client = subscribe(dir(), &endpoint, "ana", "desk", timings);
-    client.until_online().await;
-    server.publish("before").await;
-    stored(&mut client, "before").await;
-    front.lets(Lets::Nothing);
-    // What a desktop says when its network changes; without it the silence is noticed after two heartbeats.
-    client.handle.network_changed();
-    let since = client
-        .until(|e| match e {
-            Event::Connection(Connection::Offline { since, reason: Reason::Silent, .. }) => Some(*since),
-            Event::Connection(other) => panic!("{other:?}"),
-            _ => None,
-        })
-        .await;
-    let meanwhile = server.publish("meanwhile").await;
-    assert_eq!(server.receipt(meanwhile.id).await.counts.missing, 1);
-    front.lets(Lets::Everything);
-    client.handle.network_changed();
-    let message = stored(&mut client, "meanwhile").await;
-    assert!(message.message.created_at >= since);
-    assert_eq!(message.arrival, Arrival::Missed);
-    server.receipt_says(meanwhile.id, |r| r.counts.received == 1).await;
-    assert_eq!(titles(&client), ["before", "meanwhile"]);
-}
-
-#[tokio::test]
 async fn what_one_device_reads_the_other_knows() {
     let server = Server::start().await;
     let mut desk = subscribe(dir(), &server.endpoint(), "ana", "desk", patient());

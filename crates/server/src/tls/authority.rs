@@ -71,22 +71,6 @@ impl Authority {
         &self.certificate
     }
 
-    /// The certificate as PEM.
-    pub fn certificate_pem(&self) -> String {
-        use base64::engine::general_purpose::STANDARD;
-        let text = STANDARD.encode(&self.certificate);
-        let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
-        let mut rest = text.as_str();
-        while !rest.is_empty() {
-            let (line, more) = rest.split_at(rest.len().min(64));
-            pem.push_str(line);
-            pem.push('\n');
-            rest = more;
-        }
-        pem.push_str("-----END CERTIFICATE-----\n");
-        pem
-    }
-
     pub(super) fn issuer(&self) -> &Issuer<'static, KeyPair> {
         &self.issuer
     }

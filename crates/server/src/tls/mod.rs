@@ -126,11 +126,6 @@ impl Identity {
     pub fn reissue(&self, names: &[String]) -> Result<bool, Error> {
         self.own.as_ref().map_or(Ok(false), |own| own.leaf.reissue(&own.authority, names))
     }
-
-    /// The authority's certificate as PEM, for people to install in a browser; `None` with the operator's own files.
-    pub fn ca_certificate(&self) -> Option<String> {
-        self.own.as_ref().map(|own| own.authority.certificate_pem())
-    }
 }
 
 fn config(resolver: Arc<dyn ResolvesServerCert>) -> Result<Arc<ServerConfig>, Error> {

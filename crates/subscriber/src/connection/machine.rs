@@ -40,10 +40,6 @@ pub(crate) enum Input {
     },
     /// The stream dialled beside it is no more.
     ClimbFailed(Failure),
-    /// Somebody asked for a new connection.
-    Reconnect,
-    /// The network changed, or the computer woke.
-    NetworkChanged,
     Stop,
     /// The deadline passed.
     Tick,
@@ -161,7 +157,7 @@ impl Machine {
     /// Takes an input; what is to be done, in order.
     pub fn on(&mut self, input: Input, now: Now) -> Vec<Action> {
         match input {
-            Input::Start | Input::Reconnect => self.begin(Reason::Asked, now),
+            Input::Start => self.begin(Reason::Asked, now),
             Input::Opened { heartbeat } => self.opened(heartbeat, now),
             Input::Heard => {
                 if let Phase::Online(online) = &mut self.phase {
@@ -172,7 +168,6 @@ impl Machine {
             Input::Failed(failure) => self.failed(failure, now),
             Input::ClimbOpened { heartbeat } => self.climbed(heartbeat, now),
             Input::ClimbFailed(failure) => self.climb_failed(&failure, now),
-            Input::NetworkChanged => self.doubt(Reason::Asked, now),
             Input::Stop => self.rest(Reason::Stopped),
             Input::Tick => self.tick(now),
         }

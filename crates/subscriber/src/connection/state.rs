@@ -25,7 +25,7 @@ pub enum Connection {
         /// When the next attempt is made.
         retry_at: Option<Millis>,
     },
-    /// The server does not take this device's token; nothing is tried until [`crate::Handle::reconnect_now`].
+    /// The server does not take this device's token; nothing is tried any more.
     Refused {
         /// Since when.
         since: Millis,

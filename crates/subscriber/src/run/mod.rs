@@ -267,8 +267,6 @@ impl Run {
 
     async fn command(&mut self, command: Command) -> Result<(), Over> {
         match command {
-            Command::Reconnect => self.input(Input::Reconnect).await,
-            Command::NetworkChanged => self.input(Input::NetworkChanged).await,
             Command::Pressed(changes) => {
                 for change in changes {
                     self.tell(Event::State(change)).await?;

@@ -208,6 +208,18 @@ pub enum Lets {
     Nothing,
 }
 
+impl Lets {
+    /// Whether a connection may go on, by what its request asked for.
+    fn lets_on(self, upgrade: bool, stream: bool) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::NoUpgrade => !upgrade,
+            Self::NoStreams => !upgrade && !stream,
+            Self::Nothing => false,
+        }
+    }
+}
+
 /// A proxy before a server.
 pub struct Front {
     pub origin: String,
@@ -242,6 +254,7 @@ impl Front {
     }
 }
 
+/// Hands a connection on, as far as it may go. `None` when it ended.
 async fn pass(
     mut client: TcpStream,
     server: SocketAddr,
@@ -259,26 +272,8 @@ async fn pass(
     let upgrade = text.to_ascii_lowercase().contains("upgrade: websocket");
     let stream = text.starts_with("GET /events");
     let now = *lets.borrow_and_update();
-    match now {
-        Lets::Nothing => {
-            // Not answered: as if the packets were lost, until the client gives up.
-            while client.read_buf(&mut head).await.ok()? > 0 {}
-            return None;
-        }
-        Lets::NoUpgrade | Lets::NoStreams if upgrade => {
-            client
-                .write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-                .await
-                .ok()?;
-            return None;
-        }
-        Lets::NoStreams if stream => {
-            let answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
-            client.write_all(answer).await.ok()?;
-            while client.read_buf(&mut head).await.ok()? > 0 {}
-            return None;
-        }
-        _ => {}
+    if !now.lets_on(upgrade, stream) {
+        return keep_back(&mut client, now, upgrade).await;
     }
     let mut upstream = TcpStream::connect(server).await.ok()?;
     if !upgrade {
@@ -289,13 +284,8 @@ async fn pass(
     upstream.write_all(&head).await.ok()?;
     let cut = async {
         loop {
-            let gone = match *lets.borrow_and_update() {
-                Lets::Everything => false,
-                Lets::NoUpgrade => upgrade,
-                Lets::NoStreams => upgrade || stream,
-                Lets::Nothing => true,
-            };
-            if gone || lets.changed().await.is_err() {
+            let goes_on = lets.borrow_and_update().lets_on(upgrade, stream);
+            if !goes_on || lets.changed().await.is_err() {
                 return;
             }
         }
@@ -312,4 +302,21 @@ async fn pass(
         }
     }
     Some(())
+}
+
+/// What becomes of a connection that may not go on.
+async fn keep_back(client: &mut TcpStream, lets: Lets, upgrade: bool) -> Option<()> {
+    if lets != Lets::Nothing && upgrade {
+        let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        client.write_all(answer).await.ok()?;
+        return None;
+    }
+    if lets != Lets::Nothing {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+        client.write_all(answer).await.ok()?;
+    }
+    // Nothing more comes: as if the packets were lost, until the client gives up.
+    let mut sink = Vec::new();
+    while client.read_buf(&mut sink).await.ok()? > 0 {}
+    None
 }
