@@ -27,8 +27,6 @@ use crate::{
 
 /// How long idleness is watched.
 const WATCHED: Duration = Duration::from_mins(1);
-/// See [`WATCHED`].
-const QUICK_WATCHED: Duration = Duration::from_secs(20);
 /// Time for what a start or a closing window needed to be given back.
 const REST: Duration = Duration::from_secs(10);
 /// Starts and openings; the median counts.
@@ -63,9 +61,8 @@ pub async fn run(args: &Bench, report: &mut Report) -> Result<()> {
     let hosted = Hosted::new(&home).await?;
     let _device = hosted.join_device().await?;
     tokio::time::sleep(REST).await;
-    let watched = if args.quick { QUICK_WATCHED } else { WATCHED };
     report.figure("resident_idle_pss_mb", pss_mb(resident.id())?, Bound::AtMost(20.0));
-    let idle = idle(resident.id(), watched).await?;
+    let idle = idle(resident.id(), WATCHED).await?;
     report.figure("resident_idle_cpu_percent", idle.cpu_percent, Bound::AtMost(0.1));
     report.figure("resident_wakeups_per_s", idle.wakeups_per_s, Bound::AtMost(2.0));
 
@@ -77,7 +74,7 @@ pub async fn run(args: &Bench, report: &mut Report) -> Result<()> {
     report.median("window_painted_ms", paints, Bound::AtMost(1000.0));
     tokio::time::sleep(REST).await;
     report.figure("resident_after_window_pss_mb", pss_mb(resident.id())?, Bound::AtMost(20.0));
-    let after = self::idle(resident.id(), watched).await?;
+    let after = self::idle(resident.id(), WATCHED).await?;
     report.figure("resident_after_window_cpu_percent", after.cpu_percent, Bound::AtMost(0.1));
     report.figure("resident_after_window_wakeups_per_s", after.wakeups_per_s, Bound::AtMost(2.0));
     Ok(())
