@@ -85,6 +85,9 @@ pub fn kibibytes(directory: &Path) -> Result<u64> {
     Ok(sum)
 }
 
+/// Tells the webview to paint without a graphics card, as the resident does when it opens the window.
+const GRAPHICS: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
+
 /// Name and comment come from the locale files, like everything that people read.
 fn desktop_entry() -> Result<String> {
     let locale = |name: &str| -> Result<Value> {
@@ -99,7 +102,7 @@ fn desktop_entry() -> Result<String> {
     };
     Ok(format!(
         "[Desktop Entry]\nType=Application\nName={}\nName[zh_CN]={}\nComment={}\nComment[zh_CN]={}\n\
-         Exec=tocsin-desktop\nTryExec=tocsin-desktop\nIcon=tocsin\nTerminal=false\nCategories=Network;Office;\n\
+         Exec=env {GRAPHICS}=1 tocsin-desktop\nTryExec=tocsin-desktop\nIcon=tocsin\nTerminal=false\nCategories=Network;Office;\n\
          StartupNotify=true\nStartupWMClass=tocsin-desktop\n",
         text(&en, "name")?,
         text(&zh, "name")?,
@@ -145,6 +148,15 @@ mod tests {
     fn the_desktop_entry_has_both_names() {
         let entry = desktop_entry().unwrap();
         assert!(entry.contains("\nName=Tocsin\n") && entry.contains("\nName[zh_CN]=警钟\n"), "{entry}");
+    }
+
+    /// The program reads it before its first line runs.
+    #[test]
+    fn a_window_from_the_menu_is_painted_as_one_from_the_tray() {
+        let resident = fs::read_to_string(repo::root().join("crates/resident/src/window.rs")).unwrap();
+        assert!(resident.contains(&format!("{GRAPHICS:?}")), "the resident names another variable");
+        let entry = desktop_entry().unwrap();
+        assert!(entry.contains(&format!("\nExec=env {GRAPHICS}=1 tocsin-desktop\n")), "{entry}");
     }
 
     #[test]
