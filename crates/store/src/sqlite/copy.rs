@@ -1,17 +1,15 @@
-//! Copies of a whole database: online backup, restore, reset.
+//! Copies of a whole database, made while it is in use.
 
 use std::{
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use rusqlite::{Connection, OpenFlags};
-use tocsin_protocol::Millis;
 
 use super::{
     fault::{Fault, Outcome},
-    migrate,
-    open::{self, BOOT_FILE, DATABASE},
+    open::{self, DATABASE},
 };
 use crate::{Error, Result};
 
@@ -24,14 +22,15 @@ pub(super) fn vacuum_into(conn: &Connection, to: &Path) -> Outcome<()> {
     sync(to).map_err(|error| broken_file(to, &error).into())
 }
 
-fn broken_file(path: &Path, error: &std::io::Error) -> Error {
+pub(super) fn broken_file(path: &Path, error: &std::io::Error) -> Error {
     match error.kind() {
         std::io::ErrorKind::AlreadyExists => Error::Conflict(format!("{} exists already", path.display())),
         _ => Error::Unavailable(format!("{}: {error}", path.display())),
     }
 }
 
-fn sync(path: &Path) -> std::io::Result<()> {
+/// Flushes a file and its directory entry.
+pub(super) fn sync(path: &Path) -> std::io::Result<()> {
     File::open(path)?.sync_all()?;
     match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => File::open(dir)?.sync_all(),
@@ -74,77 +73,4 @@ fn forget_boot(copy: &Path) -> Outcome<()> {
     conn.execute("UPDATE meta SET boot = '', boot_before = ''", [])?;
     drop(conn);
     sync(copy).map_err(|error| broken_file(copy, &error).into())
-}
-
-/// Puts the backup `from` in the place of the database in `dir`, which nobody may have open. The old file is kept
-/// beside it; the path it has now is returned. The next start begins a new epoch.
-pub fn restore(from: &Path, dir: &Path, now: Millis) -> Result<Option<PathBuf>> {
-    let _lock = open::lock(dir)?;
-    check(from)?;
-    let new = dir.join("tocsin.db.restoring");
-    for leftover in [new.clone(), with(&new, "-journal"), with(&new, "-wal")] {
-        remove(&leftover)?;
-    }
-    backup(from, &new)?;
-    let database = dir.join(DATABASE);
-    let aside = dir.join(format!("{DATABASE}.before-{now}"));
-    let kept = database.exists();
-    // The write-ahead log belongs to its database: it goes with it under the same name.
-    for suffix in ["", "-wal", "-shm"] {
-        let file = with(&database, suffix);
-        if file.exists() {
-            fs::rename(&file, with(&aside, suffix)).map_err(|error| broken_file(&file, &error))?;
-        }
-    }
-    fs::rename(&new, &database).map_err(|error| broken_file(&database, &error))?;
-    sync(&database).map_err(|error| broken_file(&database, &error))?;
-    Ok(kept.then_some(aside))
-}
-
-/// Whether `from` is a whole database that this program can read.
-fn check(from: &Path) -> Result<()> {
-    let whole = || -> Outcome<()> {
-        let conn = Connection::open_with_flags(
-            from,
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )?;
-        let found = migrate::version(&conn)?;
-        let known = u32::try_from(migrate::STEPS.len()).unwrap_or(u32::MAX);
-        if found > known {
-            return Err(Error::Newer { found, known }.into());
-        }
-        if found == 0 {
-            return Err(Error::Damaged("it is empty".into()).into());
-        }
-        let verdict: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-        if verdict == "ok" { Ok(()) } else { Err(Error::Damaged(verdict).into()) }
-    };
-    Ok(whole()?)
-}
-
-/// Removes the database in `dir`, which nobody may have open, and all its copies of earlier versions and restores.
-pub fn reset(dir: &Path) -> Result<()> {
-    let _lock = open::lock(dir)?;
-    let entries = fs::read_dir(dir).map_err(|error| broken_file(dir, &error))?;
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let ours = name.to_str().is_some_and(|name| name.starts_with(DATABASE) || name == BOOT_FILE);
-        if ours {
-            remove(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(broken_file(path, &error)),
-        _ => Ok(()),
-    }
-}
-
-fn with(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }

@@ -34,6 +34,8 @@ mod readers;
 mod receipt;
 mod recent;
 mod replay;
+mod reset;
+mod restore;
 mod session;
 mod shown;
 mod store;
@@ -59,7 +61,9 @@ use std::{
 use tocsin_protocol::{Epoch, Millis, Seq};
 use tokio::sync::watch;
 
-pub use copy::{backup_from, reset, restore};
+pub use copy::backup_from;
+pub use reset::reset;
+pub use restore::restore;
 
 use crate::{Clock, Error, Result};
 use fault::{Outcome, Trouble};
