@@ -109,8 +109,13 @@ fn reset_takes_everything_of_ours() {
     let home = Home::new();
     let mut tray = Tray::start(&home);
     home.run(&["reset"]).code(2);
-    let stranger = home.data().join("thesis.txt");
-    std::fs::write(&stranger, "mine").unwrap();
+    // As in a home directory: names that Tocsin uses too, though for other things or elsewhere.
+    let strangers = ["inbox/cur", "log/diary", "thesis.txt", "tocsin.db.bak", "watch/series/s01"];
+    for name in strangers {
+        let path = home.data().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "mine").unwrap();
+    }
     ask(&home, "PATCH", "/native/settings", &json!({ "autostart": true }));
     let at_login = || std::fs::read_dir(home.dir.path().join(".config/autostart")).unwrap().count();
     assert_eq!(at_login(), 1, "it starts at login");
@@ -118,8 +123,10 @@ fn reset_takes_everything_of_ours() {
     assert_eq!((&done["failed"], &done["autostart"]), (&json!([]), &json!(true)), "{done}");
     assert_eq!(at_login(), 0, "{done}");
     wait_for("its end", || tray.0.try_wait().unwrap());
-    let left: Vec<_> =
+    assert!(strangers.iter().all(|name| home.data().join(name).exists()), "{done}");
+    let mut left: Vec<_> =
         std::fs::read_dir(home.data()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["thesis.txt"], "{done}");
+    left.sort_unstable();
+    assert_eq!(left, ["inbox", "log", "thesis.txt", "tocsin.db.bak", "watch"], "{done}");
     assert_eq!(home.json(&["reset", "--yes"])["keyring_items"], 0, "repeating it is harmless");
 }

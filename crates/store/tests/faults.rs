@@ -385,7 +385,14 @@ async fn a_reset_leaves_nothing() {
     team(&store).await;
     let instance = store.instance().to_owned();
     drop(store);
+    // Copies of this program's go, a person's own copy stays.
+    let copies = ["tocsin.db.v3", "tocsin.db.before-1760000000000", "tocsin.db.restoring"];
+    for name in copies.iter().chain(&["tocsin.db.bak"]) {
+        fs::copy(dir.path().join("tocsin.db"), dir.path().join(name)).unwrap();
+    }
     reset(dir.path()).unwrap();
+    assert!(dir.path().join("tocsin.db.bak").exists());
+    assert!(copies.iter().all(|name| !dir.path().join(name).exists()));
     let store = open(dir.path()).unwrap();
     assert!(store.users().await.unwrap().is_empty());
     assert_ne!(store.instance(), instance);

@@ -62,7 +62,7 @@ use tocsin_protocol::{Epoch, Millis, Seq};
 use tokio::sync::watch;
 
 pub use copy::backup_from;
-pub use reset::reset;
+pub use reset::{is_own_file, reset};
 pub use restore::restore;
 
 use crate::{Clock, Error, Result};

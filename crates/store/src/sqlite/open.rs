@@ -29,6 +29,8 @@ pub(super) const DATABASE: &str = "tocsin.db";
 pub(super) const WAL: &str = "tocsin.db-wal";
 /// Beside it: the boot id that ran last.
 pub(super) const BOOT_FILE: &str = "boot-id";
+/// Beside it: the next boot id until it is whole.
+pub(super) const BOOT_DRAFT: &str = "boot-id.new";
 /// Beside it: locked while the store is open. Its content says nothing.
 const LOCK_FILE: &str = "lock";
 /// How long a connection waits for another one's lock: only a backup or checkpoint ever holds one, for milliseconds.
@@ -170,7 +172,7 @@ pub(super) fn mark_boot(conn: &Connection, dir: &Path) -> Outcome<()> {
     conn.execute("UPDATE meta SET boot_before = boot, boot = ?1", [&boot])?;
     let path = dir.join(BOOT_FILE);
     let write = || -> std::io::Result<()> {
-        let new = dir.join("boot-id.new");
+        let new = dir.join(BOOT_DRAFT);
         let mut file = private_file(&new, false)?;
         file.set_len(0)?;
         file.write_all(boot.as_bytes())?;

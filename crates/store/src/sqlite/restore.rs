@@ -26,9 +26,9 @@ use super::{
 use crate::{Error, Result};
 
 /// After the database's name: the new file until it is whole.
-const RESTORING: &str = ".restoring";
+pub(super) const RESTORING: &str = ".restoring";
 /// After the database's name, before the time: the old file.
-const ASIDE: &str = ".before-";
+pub(super) const ASIDE: &str = ".before-";
 
 /// Puts the backup `from` in the place of the database in `dir`, which nobody may have open. The old file is kept
 /// beside it; the path it has now is returned. The next start begins a new epoch.

@@ -1,12 +1,12 @@
 //! Everything away: what was stored in this user's directories, in the keyring, and for the login.
 //!
-//! Only names that are Tocsin's own are removed, never a directory with what else may be in it: `--data-dir` could
-//! have been a home directory.
+//! What is Tocsin's own is told by exact names ([`ours`]): `--data-dir` could have been a home directory.
+
+mod ours;
 
 use std::{
     fs,
     io::{self, BufRead as _, IsTerminal as _, Write as _},
-    path::{Path, PathBuf},
 };
 
 use crate::{
@@ -54,7 +54,8 @@ pub(super) async fn run(context: &Context, args: &Reset) -> Result<Exit, Failure
         done.failed.push(("autostart".into(), error.to_string()));
         false
     });
-    files(paths, &mut done);
+    ours::remove(paths, &mut done);
+    directories(paths, &mut done);
     report(context, &done, items, autostart)
 }
 
@@ -72,63 +73,14 @@ fn confirmed(context: &Context) -> Result<bool, Failure> {
     Ok(answer.trim() == "yes")
 }
 
-fn files(paths: &Paths, done: &mut Done) {
-    for dir in [&paths.data, &paths.config, &paths.state, &paths.runtime] {
-        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            if name.to_str().is_some_and(is_ours) {
-                remove(&entry.path(), done);
-            }
-        }
-    }
-    // Those that are empty now; one with something of somebody else's stays.
-    let mut dirs: Vec<PathBuf> =
-        vec![paths.runtime.clone(), paths.state.clone(), paths.config.clone(), paths.data.clone()];
+/// The four directories themselves, those that are empty now; one with something of somebody else's stays.
+fn directories(paths: &Paths, done: &mut Done) {
+    let mut dirs = [&paths.runtime, &paths.state, &paths.config, &paths.data];
     dirs.sort_by_key(|dir| std::cmp::Reverse(dir.components().count()));
     for dir in dirs {
-        if fs::remove_dir(&dir).is_ok() {
+        if fs::remove_dir(dir).is_ok() {
             done.removed.push(dir.display().to_string());
         }
-    }
-}
-
-/// Files and directories that Tocsin makes in its directories.
-fn is_ours(name: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "lock",
-        "ca.pem",
-        "ca.new",
-        "vault.bin",
-        "keyring.names",
-        "platform-tokens",
-        "watch",
-        "webview",
-        "log",
-        "boot-id",
-        "boot-id.new",
-        "settings.toml",
-        "serve.toml",
-    ];
-    const BEGINNINGS: &[&str] = &[
-        "tocsin.db",
-        "inbox",
-        "settings.toml.",
-        "control.",
-        "serve.sock",
-        "serve.lock",
-        "vault.new",
-        "window.",
-    ];
-    NAMES.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
-}
-
-fn remove(path: &Path, done: &mut Done) {
-    let removed =
-        if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    match removed {
-        Ok(()) => done.removed.push(path.display().to_string()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => done.failed.push((path.display().to_string(), error.to_string())),
     }
 }
 
@@ -159,44 +111,4 @@ fn report(context: &Context, done: &Done, items: usize, autostart: bool) -> Resu
         print_line(&lines.join("\n"))?;
     }
     Ok(if done.failed.is_empty() { Exit::Ok } else { Exit::Failed })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_others_keep_there_stays() {
-        let dir = tempfile::tempdir().unwrap();
-        let at = |name: &str| dir.path().join(name);
-        let paths = Paths {
-            data: at("data"),
-            config: at("data/config"),
-            state: at("data/state"),
-            runtime: at("data/state/run"),
-        };
-        let (webview, tokens) = (at("data/state/webview/storage"), at("data/platform-tokens"));
-        for dir in [&paths.runtime, &paths.config, &at("data/watch/watch"), &webview, &tokens] {
-            fs::create_dir_all(dir).unwrap();
-        }
-        for name in [
-            "data/inbox.db",
-            "data/thesis.txt",
-            "data/ca.new",
-            "data/vault.new.0123456789abcdef",
-            "data/boot-id.new",
-            "data/platform-tokens/official-1",
-            "data/config/settings.toml",
-            "data/state/webview/storage/page",
-            "data/state/run/control.lock",
-        ] {
-            fs::write(at(name), "").unwrap();
-        }
-        let mut done = Done::default();
-        files(&paths, &mut done);
-        assert!(done.failed.is_empty(), "{:?}", done.failed);
-        let left: Vec<_> =
-            fs::read_dir(at("data")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(left, ["thesis.txt"]);
-    }
 }
