@@ -29,6 +29,17 @@ impl Anna {
         Self { origin: server.origin(), token: token.to_str().unwrap().to_owned() }
     }
 
+    fn post(&self, path: &str) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // Another test of this process may have been first.
+        _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let token = fs::read_to_string(&self.token).unwrap();
+        let request = http.post(format!("{}{path}", self.origin)).bearer_auth(token).body("");
+        let answer = runtime.block_on(request.send()).unwrap();
+        assert!(answer.status().is_success(), "{path}: {answer:?}");
+    }
+
     fn watch<'a>(&'a self, flags: &[&'a str]) -> Vec<&'a str> {
         [&["watch", "--server", &self.origin, "--token-file", &self.token], flags].concat()
     }
@@ -128,6 +139,43 @@ fn beside_the_server_it_needs_no_token_and_leaves_none() {
     let seen = lines(start(&home, &["watch", "--json", "--count", "1"]));
     assert_eq!(seen[0]["body"], "hello");
     assert_eq!(home.json(&["token", "list"]), serde_json::json!([]));
+}
+
+#[test]
+fn after_a_restore_no_program_runs_for_what_was_there_before() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let anna = Anna::new(&home, &server);
+    let (script, out) = (home.dir.path().join("page-me.sh"), home.dir.path().join("paged"));
+    fs::write(&script, format!("#!/bin/sh\nprintf '%s\\n' \"$TOCSIN_BODY\" >> {}\n", out.display())).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let exec = ["--count", "1", "--exec", script.to_str().unwrap()];
+    home.run(&["send", "ops", "first"]).ok();
+    home.run(&anna.watch(&exec)).ok();
+    let read = home.run(&["send", "ops", "read"]).ok().line().to_owned();
+    let unread = home.run(&["send", "ops", "unread"]).ok().line().to_owned();
+    anna.post(&format!("/v1/messages/{read}/read"));
+    let backup = home.dir.path().join("backup.db");
+    home.run(&["backup", backup.to_str().unwrap()]).ok();
+    home.run(&["quit"]).ok();
+    server.ended();
+    home.run(&["restore", backup.to_str().unwrap()]).ok();
+
+    let server = home.serve(&[]);
+    let anna = Anna { origin: server.origin(), ..anna };
+    let told = home.dir.path().join("told");
+    let mut command = home.command(anna.watch(&exec));
+    let mut watch = command.stderr(fs::File::create(&told).unwrap()).spawn().unwrap();
+    wait_for("the note", || {
+        fs::read_to_string(&told).unwrap().contains("2 messages of before").then_some(())
+    });
+    home.run(&["send", "ops", "new"]).ok();
+    assert!(wait_for("its end", || watch.try_wait().unwrap()).success());
+    assert_eq!(fs::read_to_string(&out).unwrap(), "first\nnew\n");
+    for id in [&read, &unread] {
+        let shown = &home.json(&["receipt", id])["people"][0]["shown"];
+        assert_ne!(shown, "shown", "{id}");
+    }
 }
 
 #[test]

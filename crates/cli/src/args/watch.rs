@@ -14,6 +14,9 @@ Print messages as they come: one line each, or with --json one JSON value each. 
 place in a small inbox and goes on where it was when it is started again; what came meanwhile is printed first. A \
 message is received once it is in that inbox, and shown once its line is printed or the program of --exec has ended with 0.
 
+What is fetched anew because the server was restored or reset is counted on standard error and goes into the inbox alone: \
+nothing is printed and no program runs for it.
+
 --exec runs a program for each message, one at a time. The message never becomes part of a command line: its fields \
 are in environment variables (TOCSIN_ID, TOCSIN_TOPIC, TOCSIN_TITLE, TOCSIN_BODY, TOCSIN_PRIORITY, TOCSIN_TAGS, TOCSIN_SENDER, \
 TOCSIN_CLICK, TOCSIN_KEY, TOCSIN_RESOLVED, TOCSIN_CREATED_AT) and the whole message is JSON on its standard input.")]

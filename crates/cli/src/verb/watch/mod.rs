@@ -2,6 +2,9 @@
 //! storing and printing is made good at the next start.
 //!
 //! A message is `received` once it is in this inbox, and `shown` once its line is printed or its command ended with 0.
+//!
+//! What is listed after the server's history changed is not news: it is counted and set aside, or a page of somebody at
+//! night would go out for a week of messages that were dealt with.
 
 mod exec;
 mod line;
@@ -10,7 +13,7 @@ mod place;
 use std::{collections::HashSet, time::Duration};
 
 use tocsin_protocol::{Message, MessageId, Receipt, Shown, control::Transport};
-use tocsin_subscriber::{Connection, Event, Handle, Inbox, Options, Subscriber};
+use tocsin_subscriber::{Arrival, Connection, Event, Handle, Inbox, Options, Reason, Stored, Subscriber};
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
@@ -28,27 +31,17 @@ const LOOK: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(context: &Context, args: Watch) -> Result<Exit, Failure> {
     crate::context::name("device", &args.device)?;
-    let mut left = args.count.unwrap_or(u64::MAX);
     let place = Place::open(context, &args).await?;
     let inbox = place.inbox.clone();
-    let watch = Watching { context, args: &args, inbox: inbox.clone() };
-    let done = async {
-        for pending in inbox.pending().await? {
-            if left == 0 {
-                return Ok(Exit::Ok);
-            }
-            left -= u64::from(watch.take(&pending.message).await?);
-        }
-        if left == 0 {
-            return Ok(Exit::Ok);
-        }
-        let options = Options { only: args.transport.only(), ..Options::default() };
-        let (handle, events) = Subscriber::start(&place.endpoint, &args.device, inbox.clone(), options)?;
-        let done = watch.follow(&handle, events, left).await;
-        handle.stop().await;
-        done
+    let mut watch = Watching {
+        context,
+        args: &args,
+        inbox: inbox.clone(),
+        left: args.count.unwrap_or(u64::MAX),
+        listed: 0,
+        told: Told::Nothing,
     };
-    let done = done.await;
+    let done = watch.run(&place).await;
     let _ = inbox.close().await;
     place.leave(context).await;
     done
@@ -67,34 +60,68 @@ struct Watching<'a> {
     context: &'a Context,
     args: &'a Watch,
     inbox: Inbox,
+    /// How many more are wanted.
+    left: u64,
+    /// Listed after a reset and not told of yet.
+    listed: u64,
+    told: Told,
+}
+
+/// Why following ended.
+enum End {
+    /// As it was asked.
+    Asked,
+    /// The server does not take the token.
+    Refused(Reason),
 }
 
 impl Watching<'_> {
-    async fn follow(
-        &self,
-        handle: &Handle,
-        mut events: mpsc::Receiver<Event>,
-        mut left: u64,
-    ) -> Result<Exit, Failure> {
+    async fn run(&mut self, place: &Place) -> Result<Exit, Failure> {
+        for pending in self.inbox.pending().await? {
+            if self.left == 0 {
+                return Ok(Exit::Ok);
+            }
+            if pending.restored {
+                self.set_aside(&pending.message).await?;
+            } else {
+                self.take(&pending.message).await?;
+            }
+        }
+        self.tell_listed();
+        while self.left > 0 {
+            let options = Options { only: self.args.transport.only(), ..Options::default() };
+            let (handle, events) =
+                Subscriber::start(&place.endpoint, &self.args.device, self.inbox.clone(), options)?;
+            let end = self.follow(&handle, events).await;
+            handle.stop().await;
+            match end? {
+                End::Asked => break,
+                End::Refused(reason) => return Err(refused(&reason)),
+            }
+        }
+        Ok(Exit::Ok)
+    }
+
+    async fn follow(&mut self, handle: &Handle, mut events: mpsc::Receiver<Event>) -> Result<End, Failure> {
         let mut end = std::pin::pin!(ended());
-        let mut told = Told::Nothing;
         loop {
             let event = tokio::select! {
-                () = &mut end => return Ok(Exit::Ok),
+                () = &mut end => return Ok(End::Asked),
                 event = events.recv() => event,
             };
             match event {
                 None => return Err(Failure::failed("the subscriber ended").hint("see the messages above")),
                 Some(Event::Stored(stored)) => {
-                    if self.take(&stored.message).await? {
-                        left -= 1;
-                    }
-                    if left == 0 {
+                    self.stored(&stored).await?;
+                    if self.left == 0 {
                         self.until_known(handle, stored.message.id).await;
-                        return Ok(Exit::Ok);
+                        return Ok(End::Asked);
                     }
                 }
-                Some(Event::Connection(connection)) => self.connection(connection, &mut told)?,
+                Some(Event::Connection(Connection::Refused { reason, .. })) => {
+                    return Ok(End::Refused(reason));
+                }
+                Some(Event::Connection(connection)) => self.connection(&connection),
                 Some(Event::Reset(reset)) => {
                     note(&format!("tocsin: {}", self.context.say("watch_reset", &[])));
                     if reset.lost > 0 {
@@ -102,25 +129,51 @@ impl Watching<'_> {
                         note(&format!("tocsin: {}", self.context.say("watch_lost", &[("count", &lost)])));
                     }
                 }
-                Some(Event::State(_) | Event::CaughtUp { .. } | Event::Slept(_) | Event::Sent { .. }) => {}
+                Some(Event::CaughtUp { .. }) => self.tell_listed(),
+                Some(Event::State(_) | Event::Slept(_) | Event::Sent { .. }) => {}
             }
         }
     }
 
-    /// Prints or runs, if the message is wanted; `true` if it was.
-    async fn take(&self, message: &Message) -> Result<bool, Failure> {
-        if !self.wanted(message) {
-            self.inbox.set_shown(vec![(message.id, Shown::Suppressed)]).await?;
-            return Ok(false);
+    async fn stored(&mut self, stored: &Stored) -> Result<(), Failure> {
+        match (stored.silent, stored.arrival) {
+            // Superseded, expired or dealt with elsewhere: it is in the inbox as suppressed already.
+            (Some(_), Arrival::Live | Arrival::Missed) => Ok(()),
+            (Some(_), Arrival::Restored) => {
+                self.listed += 1;
+                Ok(())
+            }
+            (None, Arrival::Restored) => self.set_aside(&stored.message).await,
+            (None, Arrival::Live | Arrival::Missed) => self.take(&stored.message).await,
         }
+    }
+
+    async fn set_aside(&mut self, message: &Message) -> Result<(), Failure> {
+        self.listed += 1;
+        Ok(self.inbox.set_shown(vec![(message.id, Shown::Suppressed)]).await?)
+    }
+
+    fn tell_listed(&mut self) {
+        let count = std::mem::take(&mut self.listed);
+        if count > 0 {
+            let count = count.to_string();
+            note(&format!("tocsin: {}", self.context.say("watch_listed", &[("count", &count)])));
+        }
+    }
+
+    /// Prints or runs, if the message is wanted.
+    async fn take(&mut self, message: &Message) -> Result<(), Failure> {
+        if !self.wanted(message) {
+            return Ok(self.inbox.set_shown(vec![(message.id, Shown::Suppressed)]).await?);
+        }
+        self.left -= 1;
         let shown = if let Some(program) = &self.args.exec {
             exec::run(self.context, program, &self.args.exec_arg, message).await?
         } else {
             line::print(self.context.out, message)?;
             Shown::Shown
         };
-        self.inbox.set_shown(vec![(message.id, shown)]).await?;
-        Ok(true)
+        Ok(self.inbox.set_shown(vec![(message.id, shown)]).await?)
     }
 
     fn wanted(&self, message: &Message) -> bool {
@@ -131,27 +184,25 @@ impl Watching<'_> {
     }
 
     /// Tells of changes, not of every attempt.
-    fn connection(&self, connection: Connection, told: &mut Told) -> Result<(), Failure> {
-        match connection {
-            Connection::Connecting => {}
-            Connection::Online { transport, .. } => {
-                if std::mem::replace(told, Told::Online(transport)) != Told::Online(transport) {
-                    let name = line::transport(transport);
-                    note(&format!("tocsin: {}", self.context.say("watch_online", &[("transport", name)])));
-                }
-            }
-            Connection::Offline { reason, .. } => {
-                if std::mem::replace(told, Told::Offline) != Told::Offline {
-                    let reason = reason.to_string();
-                    note(&format!("tocsin: {}", self.context.say("watch_offline", &[("reason", &reason)])));
-                }
-            }
-            Connection::Refused { reason, .. } => {
-                return Err(Failure::new(Exit::Refused, "unauthorised", reason.to_string())
-                    .hint("the token is unknown, expired or revoked; make one with `tocsin token add`"));
-            }
+    fn connection(&mut self, connection: &Connection) {
+        let told = match connection {
+            Connection::Connecting | Connection::Refused { .. } => return,
+            Connection::Online { transport, .. } => Told::Online(*transport),
+            Connection::Offline { .. } => Told::Offline,
+        };
+        if std::mem::replace(&mut self.told, told) == told {
+            return;
         }
-        Ok(())
+        let text = match connection {
+            Connection::Offline { reason, .. } => {
+                self.context.say("watch_offline", &[("reason", &reason.to_string())])
+            }
+            Connection::Online { transport, .. } => {
+                self.context.say("watch_online", &[("transport", line::transport(*transport))])
+            }
+            Connection::Connecting | Connection::Refused { .. } => return,
+        };
+        note(&format!("tocsin: {text}"));
     }
 
     /// Waits, for a moment, until the receipt shows the last message as received here.
@@ -170,6 +221,11 @@ impl Watching<'_> {
             tokio::time::sleep(LOOK).await;
         }
     }
+}
+
+fn refused(reason: &Reason) -> Failure {
+    Failure::new(Exit::Refused, "unauthorised", reason.to_string())
+        .hint("the token is unknown, expired or revoked; make one with `tocsin token add`")
 }
 
 async fn ended() {
