@@ -142,6 +142,52 @@ fn beside_the_server_it_needs_no_token_and_leaves_none() {
 }
 
 #[test]
+fn what_a_killed_watch_left_is_revoked_by_the_next() {
+    let home = Home::new();
+    let _server = home.serve(&[]);
+    home.run(&["topic", "add", "ops", "--member", "root"]).ok();
+    // A person's own of that name has no end, and stays.
+    home.run(&["token", "add", "watch watch"]).ok();
+    let mut killed = start(&home, &["watch"]);
+    let tokens = || home.json(&["token", "list"]).as_array().unwrap().len();
+    wait_for("its token", || (tokens() == 2).then_some(()));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    home.run(&["send", "ops", "hello"]).ok();
+    lines(start(&home, &["watch", "--json", "--count", "1"]));
+    assert_eq!(tokens(), 1);
+}
+
+#[test]
+fn it_outlives_its_own_token() {
+    let home = Home::new();
+    let _server = home.serve(&[]);
+    home.run(&["topic", "add", "ops", "--member", "root"]).ok();
+    let watch = start(&home, &["watch", "--json", "--count", "2"]);
+    let own = wait_for("its token", || home.json(&["token", "list"])[0]["id"].as_str().map(str::to_owned));
+    home.run(&["send", "ops", "before", "--wait", "received", "--timeout", "30s"]).ok();
+    // As when its week is over.
+    home.run(&["token", "revoke", &own]).ok();
+    home.run(&["send", "ops", "after"]).ok();
+    let seen = lines(watch);
+    assert_eq!((&seen[0]["body"], &seen[1]["body"]), (&Value::from("before"), &Value::from("after")));
+    assert_eq!(home.json(&["token", "list"]), serde_json::json!([]));
+}
+
+#[test]
+fn a_token_that_a_person_gave_and_revoked_is_the_end() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let anna = Anna::new(&home, &server);
+    let watch = start(&home, &anna.watch(&[]));
+    home.run(&["send", "ops", "before", "--wait", "received", "--timeout", "30s"]).ok();
+    let id = home.json(&["token", "list"])[0]["id"].as_str().unwrap().to_owned();
+    home.run(&["token", "revoke", &id]).ok();
+    let done = watch.wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(4), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
 fn after_a_restore_no_program_runs_for_what_was_there_before() {
     let home = Home::new();
     let server = home.serve(&[]);

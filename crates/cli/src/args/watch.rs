@@ -15,7 +15,8 @@ place in a small inbox and goes on where it was when it is started again; what c
 message is received once it is in that inbox, and shown once its line is printed or the program of --exec has ended with 0.
 
 What is fetched anew because the server was restored or reset is counted on standard error and goes into the inbox alone: \
-nothing is printed and no program runs for it.
+nothing is printed and no program runs for it. Without --server it makes a token for itself, a new one when that is over, \
+and revokes it at the end.
 
 --exec runs a program for each message, one at a time. The message never becomes part of a command line: its fields \
 are in environment variables (TOCSIN_ID, TOCSIN_TOPIC, TOCSIN_TITLE, TOCSIN_BODY, TOCSIN_PRIORITY, TOCSIN_TAGS, TOCSIN_SENDER, \

@@ -31,7 +31,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(context: &Context, args: Watch) -> Result<Exit, Failure> {
     crate::context::name("device", &args.device)?;
-    let place = Place::open(context, &args).await?;
+    let mut place = Place::open(context, &args).await?;
     let inbox = place.inbox.clone();
     let mut watch = Watching {
         context,
@@ -40,8 +40,9 @@ pub(super) async fn run(context: &Context, args: Watch) -> Result<Exit, Failure>
         left: args.count.unwrap_or(u64::MAX),
         listed: 0,
         told: Told::Nothing,
+        untried: true,
     };
-    let done = watch.run(&place).await;
+    let done = watch.run(&mut place).await;
     let _ = inbox.close().await;
     place.leave(context).await;
     done
@@ -65,6 +66,8 @@ struct Watching<'a> {
     /// Listed after a reset and not told of yet.
     listed: u64,
     told: Told,
+    /// Nothing was connected with this token yet.
+    untried: bool,
 }
 
 /// Why following ended.
@@ -76,7 +79,7 @@ enum End {
 }
 
 impl Watching<'_> {
-    async fn run(&mut self, place: &Place) -> Result<Exit, Failure> {
+    async fn run(&mut self, place: &mut Place) -> Result<Exit, Failure> {
         for pending in self.inbox.pending().await? {
             if self.left == 0 {
                 return Ok(Exit::Ok);
@@ -96,7 +99,13 @@ impl Watching<'_> {
             handle.stop().await;
             match end? {
                 End::Asked => break,
-                End::Refused(reason) => return Err(refused(&reason)),
+                // A server that takes no new token either is not asked for a third.
+                End::Refused(reason) => {
+                    let untried = std::mem::replace(&mut self.untried, true);
+                    if untried || !place.renew(self.context, &self.args.device).await? {
+                        return Err(refused(&reason));
+                    }
+                }
             }
         }
         Ok(Exit::Ok)
@@ -187,7 +196,10 @@ impl Watching<'_> {
     fn connection(&mut self, connection: &Connection) {
         let told = match connection {
             Connection::Connecting | Connection::Refused { .. } => return,
-            Connection::Online { transport, .. } => Told::Online(*transport),
+            Connection::Online { transport, .. } => {
+                self.untried = false;
+                Told::Online(*transport)
+            }
             Connection::Offline { .. } => Told::Offline,
         };
         if std::mem::replace(&mut self.told, told) == told {

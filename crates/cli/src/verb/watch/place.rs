@@ -1,7 +1,8 @@
 //! Where a watch reads from and where it keeps its place.
 //!
-//! Beside a server of this computer it makes a token for itself through the control socket, good for a week and
-//! revoked at the end: nothing secret is stored.
+//! Beside a server of this computer it makes a token for itself through the control socket, good for a week and revoked
+//! at the end: nothing secret is stored. A watch that outlives its token makes the next one the same way; one that was
+//! killed leaves its token behind, which the next watch of that device revokes.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -12,7 +13,7 @@ use std::{
 
 use http::Method;
 use tocsin_control::Client;
-use tocsin_protocol::{Me, NewToken, TokenKind, account::MadeToken, control::Mode};
+use tocsin_protocol::{Me, NewToken, Token, TokenKind, account::MadeToken, control::Mode};
 use tocsin_subscriber::{Endpoint, Inbox, Owner, Secret, SystemClock, http::Api};
 
 use crate::{
@@ -42,9 +43,12 @@ impl Place {
     pub async fn open(context: &Context, args: &Watch) -> Result<Self, Failure> {
         let dir = args.inbox.clone().unwrap_or_else(|| context.paths.data.join("watch").join(&args.device));
         let lock = lock(&dir)?;
-        let (endpoint, token) = match endpoint(&context.server)? {
-            Some(endpoint) => (endpoint, None),
-            None => here(context, &args.device).await?,
+        let (endpoint, token) = if let Some(endpoint) = endpoint(&context.server)? {
+            (endpoint, None)
+        } else {
+            let link = Link::Control(Client::find(&context.paths).await?);
+            revoke_left(&link, &args.device).await?;
+            here(context, &args.device).await?
         };
         let me: Me = Api::new(&endpoint)?.get("/v1/me").await?;
         let user = me.user.ok_or_else(|| {
@@ -60,6 +64,17 @@ impl Place {
             ));
         }
         Ok(Self { endpoint, inbox, token, _lock: lock })
+    }
+
+    /// Makes another token in the place of one of its own that the server takes no more; `false` if the token is the
+    /// person's.
+    pub async fn renew(&mut self, context: &Context, device: &str) -> Result<bool, Failure> {
+        if self.token.is_none() {
+            return Ok(false);
+        }
+        // What others of this device hold is left alone: two watches with two inboxes would revoke each other for ever.
+        (self.endpoint, self.token) = here(context, device).await?;
+        Ok(true)
     }
 
     /// Gives back what was made for this run.
@@ -90,6 +105,23 @@ fn lock(dir: &PathBuf) -> Result<File, Failure> {
     }
 }
 
+fn token_name(device: &str) -> String {
+    format!("watch {device}")
+}
+
+/// Revokes what watches of this device left that were killed. One without an end was made by a person.
+async fn revoke_left(link: &Link, device: &str) -> Result<(), Failure> {
+    let me: Me = link.get("/v1/me").await?;
+    let own = me.user.map(|user| user.name);
+    let tokens: Vec<Token> = link.get("/v1/tokens").await?;
+    let is_left =
+        |token: &&Token| token.name == token_name(device) && token.user == own && token.expires_at.is_some();
+    for token in tokens.iter().filter(is_left) {
+        link.tell(Method::DELETE, &format!("/v1/tokens/{}", token.id)).await?;
+    }
+    Ok(())
+}
+
 /// The server of this computer, with a token for this run.
 async fn here(context: &Context, device: &str) -> Result<(Endpoint, Option<String>), Failure> {
     let client = Client::find(&context.paths).await?;
@@ -108,7 +140,7 @@ async fn here(context: &Context, device: &str) -> Result<(Endpoint, Option<Strin
     let origin = origin.ok_or_else(|| elsewhere("the server does not listen on loopback"))?;
     let order = NewToken {
         kind: TokenKind::Client,
-        name: format!("watch {device}"),
+        name: token_name(device),
         user: None,
         topics: Vec::new(),
         expires_in: Some(TOKEN_LIFE.as_secs()),
