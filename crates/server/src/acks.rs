@@ -6,6 +6,7 @@
 //! - A receipt shows only what is committed. What a crash takes from the window is acknowledged again by the client when
 //!   it resumes.
 //! - Nothing wakes while nothing is booked.
+//! - Who asks after the end is told so, and waits for nothing.
 
 use std::{
     collections::HashMap,
@@ -60,6 +61,13 @@ struct Outcome {
     durable: u64,
     /// The last attempt took these and before, and failed.
     failed: Option<(u64, String)>,
+}
+
+impl Outcome {
+    /// What is not durable by now never will be.
+    fn end(&mut self) {
+        self.failed = Some((u64::MAX, "the server is ending".into()));
+    }
 }
 
 impl Acks {
@@ -151,6 +159,7 @@ impl Acks {
         if let Err(error) = self.commit().await {
             tracing::error!(%error, "the last acknowledgements were not stored; clients acknowledge again when they resume");
         }
+        self.0.outcome.send_modify(Outcome::end);
     }
 
     async fn commit_until_done(&self) {
@@ -272,6 +281,20 @@ mod tests {
         let mut left: Vec<_> = held.ranges.values().flatten().map(|range| (range.from, range.to)).collect();
         left.sort_unstable();
         left
+    }
+
+    #[tokio::test]
+    async fn a_booking_after_the_end_is_answered() {
+        let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let store = Arc::new(tocsin_store::model::ModelStore::new(Arc::new(|| 0), 1, 1));
+        let acks = Acks::start(store, Duration::ZERO, Metrics::default(), shutdown, &tasks);
+        acks.close();
+        tasks.close();
+        tasks.wait().await;
+        acks.flush().await.unwrap();
+        acks.book(Some(range(1, 0, 1)), Vec::new());
+        let told = tokio::time::timeout(Duration::from_secs(10), acks.flush()).await;
+        assert!(matches!(told, Ok(Err(Error::Unavailable(_)))), "{told:?}");
     }
 
     #[test]

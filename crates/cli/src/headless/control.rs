@@ -45,7 +45,16 @@ pub struct Told {
 /// The bound socket.
 pub struct Socket {
     listener: UnixListener,
-    path: PathBuf,
+    file: Bound,
+}
+
+/// Its file; removed however serving ends.
+struct Bound(PathBuf);
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 impl Socket {
@@ -59,7 +68,7 @@ impl Socket {
         };
         let listener = bound
             .map_err(|error| Failure::failed(format!("cannot listen on {}: {error}", path.display())))?;
-        Ok(Self { listener, path })
+        Ok(Self { listener, file: Bound(path) })
     }
 
     /// Answers until `unbind`; cancels `quit` when somebody asks for the end.
@@ -71,13 +80,12 @@ impl Socket {
         quit: CancellationToken,
         unbind: CancellationToken,
     ) {
+        let Self { listener, file: _file } = self;
         let router = router(state, told, &secret, quit);
-        let served =
-            axum::serve(OwnUser(self.listener), router).with_graceful_shutdown(unbind.cancelled_owned());
+        let served = axum::serve(OwnUser(listener), router).with_graceful_shutdown(unbind.cancelled_owned());
         if let Err(error) = served.await {
             tracing::error!(%error, "the control socket failed");
         }
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 

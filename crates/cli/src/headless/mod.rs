@@ -12,11 +12,11 @@ mod ready;
 mod signals;
 mod tls;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tocsin_server::{AppState, auth::Secret, config::LocalAccess, listen, tls::Identity};
 use tocsin_store::{EpochReason, Store, sqlite::SqliteStore};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -31,6 +31,8 @@ pub use channel_secrets::ChannelSecrets;
 
 /// The device that the control socket acts as.
 const LOCAL_DEVICE: &str = "tocsin-cli";
+/// Time for what still runs on the control socket once all else has ended: nothing there takes longer by itself.
+const CONTROL_GRACE: Duration = Duration::from_secs(5);
 
 /// Runs until a signal or `tocsin quit`.
 pub async fn run(settings: Arc<Settings>, serve: Serve) -> Result<Exit, Failure> {
@@ -73,7 +75,7 @@ async fn assembled(
         loopback: addresses.iter().all(|address| address.ip().is_loopback()),
     };
     let (socket, unbind) = (control::Socket::bind(&settings.paths)?, CancellationToken::new());
-    let control = tokio::spawn(socket.serve(state.clone(), told, secret, quit.clone(), unbind.clone()));
+    let mut control = tokio::spawn(socket.serve(state.clone(), told, secret, quit.clone(), unbind.clone()));
     let mut servers = serve_all(listeners.into_iter().zip(addresses), tls.as_ref(), &state, &quit);
     if let Some(tls) = tls {
         tracing::info!(ca = tls.ca_fingerprint.as_deref().unwrap_or("the operator's own"), "TLS");
@@ -87,7 +89,11 @@ async fn assembled(
     // Last: `tocsin quit` waits until the socket is gone, and finds the data free then.
     state.store.close().await;
     unbind.cancel();
-    let _ = control.await;
+    if timeout(CONTROL_GRACE, &mut control).await.is_err() {
+        tracing::warn!("a request on the control socket did not end in time; it is dropped");
+        control.abort();
+        let _ = control.await;
+    }
     if let Some(file) = &serve.ready_file {
         let _ = std::fs::remove_file(file);
     }

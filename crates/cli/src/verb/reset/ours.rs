@@ -198,7 +198,7 @@ mod tests {
     const OURS: &[&str] = &[
         "lock",
         "ca.new",
-        "vault.new",
+        "vault.new.0123456789abcdef",
         "keyring.names",
         "boot-id.new",
         "tocsin.db",
