@@ -60,6 +60,7 @@ pub struct Metrics {
     tasks: Gauge,
     hub_connections: Gauge,
     lagging: Counter,
+    exhausted: Counter,
     ack_batch: Histogram,
     lost: Counter,
     pruned: Counter,
@@ -96,7 +97,8 @@ impl Default for Metrics {
         let connections = Family::default();
         let deliveries = Family::default();
         let (tasks, hub_connections) = (Gauge::default(), Gauge::default());
-        let (lagging, lost, pruned) = (Counter::default(), Counter::default(), Counter::default());
+        let (lagging, exhausted) = (Counter::default(), Counter::default());
+        let (lost, pruned) = (Counter::default(), Counter::default());
         // A batch is what 250 ms bring: one on a quiet desk, thousands after a message to everybody.
         let ack_batch = Histogram::new([1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0]);
         registry.register("http_requests", "Requests by route, method and status", requests.clone());
@@ -109,6 +111,11 @@ impl Default for Metrics {
             "lagging_connections",
             "Streams cut off because their queue was full",
             lagging.clone(),
+        );
+        registry.register(
+            "accept_failures",
+            "Attempts to accept a connection that found no file descriptor free",
+            exhausted.clone(),
         );
         registry.register("ack_batch", "Acknowledgements in one transaction", ack_batch.clone());
         registry.register(
@@ -131,6 +138,7 @@ impl Default for Metrics {
             tasks,
             hub_connections,
             lagging,
+            exhausted,
             ack_batch,
             lost,
             pruned,
@@ -195,6 +203,16 @@ impl Metrics {
     /// A stream was cut off because its queue was full.
     pub fn lagging(&self) {
         self.lagging.inc();
+    }
+
+    /// There was no room for another connection.
+    pub fn exhausted(&self) {
+        self.exhausted.inc();
+    }
+
+    /// How often there was none.
+    pub fn exhausted_times(&self) -> u64 {
+        self.exhausted.get()
     }
 
     /// `n` acknowledgements became durable in one transaction.

@@ -19,7 +19,7 @@ pub use self::{
 use crate::AppState;
 
 /// First and longest pause after the system had no room for another connection.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+pub const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 /// Serves plain HTTP on `listener` until `shutdown` resolves, then drains.
 pub async fn serve(listener: TcpListener, state: AppState, shutdown: impl Future<Output = ()> + Send) {
@@ -88,6 +88,7 @@ async fn accept(listener: &TcpListener, tls: Option<&TlsAcceptor>, state: &AppSt
                 if pause == PAUSE.0 {
                     tracing::error!(%error, "no room for more connections: raise the limit of open files (ulimit -n), or close some");
                 }
+                state.metrics.exhausted();
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSE.1);
             }
