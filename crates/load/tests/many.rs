@@ -23,6 +23,8 @@ const PROCESSES: usize = 2;
 const HELD: u64 = 60;
 /// Time for any step.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(100);
 
 fn tocsin() -> PathBuf {
     let value = std::env::var_os("TOCSIN_BIN");
@@ -46,6 +48,22 @@ async fn held_by(subject: &Subject) -> Result<Vec<(String, f64)>> {
     ensure!(held.len() == 2, "the metrics lack what this test looks at:\n{text}");
     held.push(("descriptors".into(), descriptors(subject.pid())? as f64));
     Ok(held)
+}
+
+/// What is held once the server is done with those who left: no stream, and two looks that find the same.
+async fn at_rest(subject: &Subject) -> Result<Vec<(String, f64)>> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut before = held_by(subject).await?;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let now = held_by(subject).await?;
+        let quiet = now.iter().any(|(name, value)| name == "tocsin_hub_connections" && *value == 0.0);
+        if quiet && now == before {
+            return Ok(now);
+        }
+        ensure!(Instant::now() < deadline, "it does not come to rest: {before:?}, {now:?}");
+        before = now;
+    }
 }
 
 /// Open descriptors of a process, those of its store left out: a reader of the store starts when a question finds the
@@ -116,7 +134,7 @@ async fn ten_thousand_resets_leave_nothing_behind() -> Result<()> {
     file.write_all(tokens.join("\n").as_bytes())?;
     // What is opened on first use is there to stay.
     reset(&subject, file.path(), WARM_UP)?;
-    let before = held_by(&subject).await?;
+    let before = at_rest(&subject).await?;
     reset(&subject, file.path(), CONNECTIONS)?;
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -126,6 +144,6 @@ async fn ten_thousand_resets_leave_nothing_behind() -> Result<()> {
             return Ok(());
         }
         ensure!(Instant::now() < deadline, "before: {before:?}, after: {after:?}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(LOOK).await;
     }
 }
