@@ -86,7 +86,7 @@ fn headers(version: Version) -> HeaderMap {
 }
 
 async fn open(state: &AppState, opening: Opening) -> Result<Events, NotNow> {
-    let start = start(state, opening.user, &opening.device, opening.cursor.as_ref()).await?;
+    let start = start(state, &opening, opening.cursor.as_ref()).await?;
     let feed = opening.feed(state, &start, Transport::Sse).await?;
     state.store.touch(Some(start.device.id), opening.identity.principal.token).await?;
     let now = Instant::now();

@@ -8,8 +8,9 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use tocsin_protocol::{Cursor, Epoch, Millis, Reset, Seq, stream::ResetReason};
-use tocsin_store::{DeviceRecord, EpochReason, Result, UserId};
+use tocsin_store::{DeviceRecord, EpochReason, Result};
 
+use super::opening::Opening;
 use crate::AppState;
 
 /// A client ahead of the log means that the log was put back. Once an hour is often enough to notice that, and too
@@ -63,8 +64,8 @@ impl Start {
 }
 
 /// Looks up the device, and finds out where its stream begins.
-pub async fn start(state: &AppState, user: UserId, device: &str, cursor: Option<&Cursor>) -> Result<Start> {
-    let device = state.store.open_device(user, device).await?;
+pub async fn start(state: &AppState, opening: &Opening, cursor: Option<&Cursor>) -> Result<Start> {
+    let device = state.store.open_device(opening.user, &opening.device).await?;
     let mut head = *state.store.head().borrow();
     let mut epoch = state.store.epoch();
     let stored = device.start.min(head);
@@ -75,7 +76,7 @@ pub async fn start(state: &AppState, user: UserId, device: &str, cursor: Option<
         }
         Some(cursor) => {
             if cursor.epoch == epoch && state.rebirths.allowed((state.clock)()) {
-                tracing::warn!(cursor = %cursor, head, "a client is ahead of the log: an older copy was put back; all positions are reset");
+                warn_of_rebirth(opening, cursor, head);
                 epoch = state.store.new_epoch(EpochReason::ClientAhead).await?;
                 head = *state.store.head().borrow();
                 // Their positions mean nothing any more; they come back and are reset one by one.
@@ -101,6 +102,15 @@ pub async fn start(state: &AppState, user: UserId, device: &str, cursor: Option<
     let acked = acked.map_or(at, |acked| acked.min(at));
     let lost = state.store.lost(device.id, at).await?.count;
     Ok(Start { device, epoch, at, reset, head, acked, lost })
+}
+
+/// Names who caused it: with every backup in order, it is that client that makes up its cursors.
+fn warn_of_rebirth(opening: &Opening, cursor: &Cursor, head: Seq) {
+    tracing::warn!(
+        user = %opening.name, device = %opening.device, token = opening.identity.token().map(|token| token.0),
+        cursor = %cursor, head,
+        "a client is ahead of the log: an older copy was put back; all positions are reset"
+    );
 }
 
 async fn resume(

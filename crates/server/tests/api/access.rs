@@ -42,6 +42,24 @@ async fn a_revoked_token_ends_at_once_and_so_does_one_that_expires() {
 }
 
 #[tokio::test]
+async fn a_client_ahead_of_the_log_is_named_in_it() {
+    let log = crate::secrets::listen();
+    let office = Office::open().await;
+    let cursor = office.get(&office.ann, "/poll?device=tablet").await.is(200)["cursor"].clone();
+    let epoch = cursor.as_str().unwrap().split('-').next().unwrap();
+    let ahead = format!("{epoch}-987654321");
+    let answer = office.get(&office.ann, &format!("/poll?device=tablet&cursor={ahead}")).await.is(200);
+    assert_eq!(answer["reset"]["reason"], "epoch");
+    let text = log.text();
+    let line = text.lines().find(|line| line.contains(&ahead) && line.contains("ahead of the log")).unwrap();
+    let token = office.get(&office.ann, "/v1/tokens").await.is(200)[0]["id"].as_str().unwrap().to_owned();
+    for part in ["user=ann", "device=tablet", &format!("token={token}")] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    office.close().await;
+}
+
+#[tokio::test]
 async fn a_token_says_who_it_is_for() {
     let office = Office::open().await;
     let refused = [

@@ -224,7 +224,7 @@ impl Polling {
     }
 
     async fn begin(&self, cursor: Option<&Cursor>) -> Result<Start, Failure> {
-        let start = start(&self.state, self.opening.user, &self.opening.device, cursor).await?;
+        let start = start(&self.state, &self.opening, cursor).await?;
         self.state.store.touch(Some(start.device.id), self.opening.identity.principal.token).await?;
         Ok(start)
     }
