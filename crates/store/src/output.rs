@@ -110,6 +110,8 @@ pub struct SessionRecord {
     pub user: (UserId, String, Role),
     /// The token it was opened with.
     pub token: Option<TokenId>,
+    /// Until when that token is good; the session ends with it, however busy it is.
+    pub expires_at: Option<Millis>,
 }
 
 /// What using an invite made.

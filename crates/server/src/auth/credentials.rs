@@ -158,6 +158,7 @@ impl Credentials {
                 token: session.token.unwrap_or_else(|| without_token(session.user.0)),
                 name: session.user.1.clone(),
                 device: Some(BROWSER_DEVICE.into()),
+                expires_at: session.expires_at,
                 ..person(session.user)
             })),
         }

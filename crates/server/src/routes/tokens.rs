@@ -2,7 +2,7 @@
 
 use axum::{Json as Answer, extract::State, http::StatusCode};
 use tocsin_protocol::{
-    Code, NewToken, Token, TokenKind,
+    Code, Millis, NewToken, Token, TokenKind,
     account::MadeToken,
     limits::{DISPLAY_BYTES, RECIPIENTS, is_name},
 };
@@ -28,7 +28,8 @@ pub async fn list(State(state): State<AppState>, identity: Identity) -> Result<A
     Ok(Answer(state.store.tokens(whose).await?))
 }
 
-/// Makes a token: a client token for oneself; for others, and sender tokens, as an administrator.
+/// Makes a token: a client token for oneself; for others, and sender tokens, as an administrator. A client token ends
+/// with the token that made it, at the latest.
 #[utoipa::path(post, path = "/v1/tokens", tag = "tokens", request_body = NewToken, responses((status = 201, body = MadeToken)))]
 pub async fn add(
     State(state): State<AppState>,
@@ -50,6 +51,7 @@ pub async fn add(
             if user != own {
                 identity.admin()?;
             }
+            token.expires_in = within(token.expires_in, identity.principal.expires_at, (state.clock)());
         }
         TokenKind::Sender => {
             identity.admin()?;
@@ -71,6 +73,15 @@ pub async fn add(
     let device = (token.kind == TokenKind::Client && is_name(&token.name)).then(|| token.name.clone());
     let token = state.store.add_token(TokenOrder { token, secret: secret.hash(), device }).await?;
     Ok((StatusCode::CREATED, Answer(MadeToken { token, secret: secret.expose().to_owned() })))
+}
+
+/// A life of `asked` seconds, or less if `until` comes before: who is let in for a while cannot stay for good.
+fn within(asked: Option<u64>, until: Option<Millis>, now: Millis) -> Option<u64> {
+    let left = until.map(|until| u64::try_from(until.saturating_sub(now) / 1000).unwrap_or(0));
+    match (asked, left) {
+        (Some(asked), Some(left)) => Some(asked.min(left)),
+        (asked, left) => asked.or(left),
+    }
 }
 
 /// Names the token that a request comes with: who leaves does not know its number.

@@ -42,6 +42,33 @@ async fn a_revoked_token_ends_at_once_and_so_does_one_that_expires() {
 }
 
 #[tokio::test]
+async fn who_is_let_in_for_a_while_makes_no_token_for_longer() {
+    let office = Office::open().await;
+    let for_a_minute = json!({"kind": "client", "name": "script", "expires_in": 60});
+    let made = office.post(&office.ann, "/v1/tokens", for_a_minute).await.is(201);
+    let (secret, end) = (made["secret"].as_str().unwrap(), made["expires_at"].as_i64().unwrap());
+    let opened = send(office.request("POST", "/v1/session").json(&json!({"token": secret}))).await;
+    let cookie = opened.header("set-cookie").split(';').next().unwrap().to_owned();
+    office.pass(1_500);
+    for life in [json!(null), json!(3600)] {
+        let order = json!({"kind": "client", "name": "longer", "expires_in": life});
+        let request = || office.request("POST", "/v1/tokens").header("origin", &office.origin).json(&order);
+        for request in [request().bearer_auth(secret), request().header("cookie", &cookie)] {
+            let longer = send(request).await.is(201);
+            let until = longer["expires_at"].as_i64();
+            assert!(until.is_some_and(|until| (end - 1000..=end).contains(&until)), "{longer:#}");
+        }
+    }
+    let short = json!({"kind": "client", "name": "short", "expires_in": 5});
+    let short = send(office.request("POST", "/v1/tokens").bearer_auth(secret).json(&short)).await.is(201);
+    assert!(short["expires_at"].as_i64().unwrap() < end - 50_000);
+    let free =
+        office.post(&office.ann, "/v1/tokens", json!({"kind": "client", "name": "free"})).await.is(201);
+    assert!(free["expires_at"].is_null(), "one without an end may make one without an end: {free:#}");
+    office.close().await;
+}
+
+#[tokio::test]
 async fn a_client_ahead_of_the_log_is_named_in_it() {
     let log = crate::secrets::listen();
     let office = Office::open().await;

@@ -125,12 +125,17 @@ impl Facts {
 
     pub(super) fn session(&mut self, secret: &SecretHash) -> Option<SessionRecord> {
         let session = self.sessions.get(secret)?.clone();
-        let token = session.token.map(|id| self.tokens.iter().find(|token| token.id == id));
-        if token.flatten().is_some_and(|token| !self.good(token)) || session.expires_at <= self.now {
+        let token = session.token.and_then(|id| self.tokens.iter().find(|token| token.id == id));
+        let token_expires_at = token.and_then(|token| token.expires_at);
+        if token.is_some_and(|token| !self.good(token)) || session.expires_at <= self.now {
             return None;
         }
         let user = self.live_user(session.user).ok()?;
-        let record = SessionRecord { user: (user.id, user.name.clone(), user.role), token: session.token };
+        let record = SessionRecord {
+            user: (user.id, user.name.clone(), user.role),
+            token: session.token,
+            expires_at: token_expires_at,
+        };
         let extended = self.now.saturating_add(session.idle_ms);
         // To the minute.
         if extended >= session.expires_at.saturating_add(60_000) {

@@ -19,7 +19,7 @@ pub(super) fn add(tx: &mut Tx<'_>, order: &SessionOrder) -> Outcome<()> {
 
 /// Whose session this is; puts off its idle end, in memory (see `touch.rs`).
 pub(super) fn find(view: &View<'_>, secret: &SecretHash) -> Outcome<Option<SessionRecord>> {
-    let sql = "SELECT s.hash, s.idle_ms, s.expires_at, s.token, u.id, u.name, u.admin FROM session s \
+    let sql = "SELECT s.hash, s.idle_ms, s.expires_at, s.token, u.id, u.name, u.admin, t.expires_at FROM session s \
                JOIN user u ON u.id = s.user AND u.removed_at IS NULL LEFT JOIN token t ON t.id = s.token \
                WHERE s.hash = ?1 AND (t.id IS NULL OR (t.revoked_at IS NULL AND ifnull(t.expires_at > ?2, 1)))";
     let mut sql = view.conn.prepare_cached(sql)?;
@@ -28,6 +28,7 @@ pub(super) fn find(view: &View<'_>, secret: &SecretHash) -> Outcome<Option<Sessi
             let record = SessionRecord {
                 user: (UserId(row.get(4)?), row.get(5)?, user::role(row.get(6)?)),
                 token: row.get::<_, Option<i64>>(3)?.map(TokenId),
+                expires_at: row.get(7)?,
             };
             Ok((row.get::<_, SecretHash>(0)?, row.get::<_, Millis>(1)?, row.get::<_, Millis>(2)?, record))
         })
