@@ -56,12 +56,9 @@ pub fn listen() -> Log {
     .clone()
 }
 
-#[tokio::test]
-async fn no_secret_comes_out_again() {
-    let log = listen();
-    let office = Office::open().await;
+/// Uses every way in; the secrets that were on their way.
+async fn planted(office: &Office) -> Vec<String> {
     let mut secrets = vec![office.root.clone(), office.ann.clone(), office.sender.clone()];
-
     let opened = send(office.request("POST", "/v1/session").json(&json!({"token": office.ann}))).await;
     secrets.push(opened.header("set-cookie").split(['=', ';']).nth(1).unwrap().into());
     let code = office.call(&office.ann, "POST", "/v1/login-codes").await.is(201);
@@ -81,11 +78,12 @@ async fn no_secret_comes_out_again() {
         .to_owned();
     drop(office.request("GET", &format!("/events?ticket={ticket}")).send().await.unwrap());
     secrets.push(ticket);
-    let wrong = "tcs_CANARYcanaryCANARYcanaryCANARYcanaryCANARYcan";
-    secrets.push(wrong.into());
+    secrets
+}
 
-    let mut outputs = vec![("config", format!("{:?}", office.state.config))];
-    for (what, answer) in [
+/// What the server answers when it is asked for all it knows, and when `wrong` is presented to it.
+async fn answers(office: &Office, wrong: &str) -> Vec<(&'static str, String)> {
+    let answers = [
         ("metrics", send(office.request("GET", "/metrics")).await),
         ("description", send(office.request("GET", "/openapi.json")).await),
         ("tokens", office.get(&office.root, "/v1/tokens").await),
@@ -98,9 +96,20 @@ async fn no_secret_comes_out_again() {
             send(office.request("POST", "/v1/join").json(&json!({"code": wrong, "device": "d"}))).await,
         ),
         ("refused body", office.post(&office.ann, "/v1/session", json!({"tokens": wrong})).await),
-    ] {
-        outputs.push((what, answer.text));
-    }
+    ];
+    answers.into_iter().map(|(what, answer)| (what, answer.text)).collect()
+}
+
+#[tokio::test]
+async fn no_secret_comes_out_again() {
+    let log = listen();
+    let office = Office::open().await;
+    let mut secrets = planted(&office).await;
+    let wrong = "tcs_CANARYcanaryCANARYcanaryCANARYcanaryCANARYcan";
+    secrets.push(wrong.into());
+
+    let mut outputs = vec![("config", format!("{:?}", office.state.config))];
+    outputs.extend(answers(&office, wrong).await);
     office.publish("so that something is logged and stored").await;
     outputs.push(("metrics at the end", send(office.request("GET", "/metrics")).await.text));
     let dir = office.data_dir();

@@ -171,51 +171,9 @@ impl Twins {
                 }
             }
             Step::RemoveDevice(u, d) => self.remove_device(step, *u, DEVICES[*d]).await,
-            Step::Filter(d, mask) => {
-                let device = self.device(*d);
-                let topics =
-                    mask.map(|mask| named(&TOPICS, mask).into_iter().map(String::from).collect::<Vec<_>>());
-                let (a, b) = (self.sqlite(), &self.model);
-                let set = agree(
-                    step,
-                    a.set_filter(device, topics.clone()).await,
-                    b.set_filter(device, topics).await,
-                );
-                if let Some((a, b)) = set {
-                    assert_eq!(a, b);
-                }
-            }
-            Step::Ack(ranges) => {
-                let head = *self.model.head().borrow();
-                let ranges: Vec<AckRange> = ranges
-                    .iter()
-                    .map(|(d, end, length)| AckRange {
-                        device: self.device(*d),
-                        from: head.saturating_sub(end + length),
-                        to: head.saturating_sub(*end),
-                        at: self.hand.now(),
-                    })
-                    .collect();
-                let (a, b) = (self.sqlite(), &self.model);
-                agree(step, a.acknowledge(ranges.clone()).await, b.acknowledge(ranges).await);
-            }
-            Step::Claim(d, limit) => {
-                let device = self.device(*d);
-                let (a, b) = (self.sqlite(), &self.model);
-                if let Some((a, b)) =
-                    agree(step, a.claim(device, *limit).await, b.claim(device, *limit).await)
-                {
-                    let seqs = |claim: &tocsin_store::Claim| {
-                        claim.messages.iter().map(|message| message.cursor.seq).collect::<Vec<_>>()
-                    };
-                    assert_eq!(
-                        (seqs(&a), a.upto, a.more, a.id),
-                        (seqs(&b), b.upto, b.more, b.id),
-                        "{step:?}"
-                    );
-                    self.claims.push(a.id);
-                }
-            }
+            Step::Filter(d, mask) => self.filter(step, self.device(*d), *mask).await,
+            Step::Ack(ranges) => self.acknowledge(step, ranges).await,
+            Step::Claim(d, limit) => self.claim(step, self.device(*d), *limit).await,
             Step::UndoClaim(back) => {
                 if let Some(claim) = self.claims.iter().rev().nth(*back).copied() {
                     agree(step, self.sqlite().undo_claim(claim).await, self.model.undo_claim(claim).await);
@@ -233,14 +191,47 @@ impl Twins {
                 let (device, at) = (self.device(*device), self.hand.now());
                 if let Some((a, b, _)) = self.message(*message).copied() {
                     let row = |message| vec![ShownRow { device, message, shown: *shown, at }];
-                    agree(
-                        step,
-                        self.sqlite().report_shown(row(a)).await,
-                        self.model.report_shown(row(b)).await,
-                    );
+                    let (a, b) =
+                        (self.sqlite().report_shown(row(a)).await, self.model.report_shown(row(b)).await);
+                    agree(step, a, b);
                 }
             }
             other => unreachable!("{other:?}"),
+        }
+    }
+
+    async fn filter(&self, step: &Step, device: DeviceId, mask: Option<u8>) {
+        let topics = mask.map(|mask| named(&TOPICS, mask).into_iter().map(String::from).collect::<Vec<_>>());
+        let (a, b) = (self.sqlite(), &self.model);
+        let set = agree(step, a.set_filter(device, topics.clone()).await, b.set_filter(device, topics).await);
+        if let Some((a, b)) = set {
+            assert_eq!(a, b);
+        }
+    }
+
+    async fn acknowledge(&self, step: &Step, ranges: &[(usize, u64, u64)]) {
+        let head = *self.model.head().borrow();
+        let ranges: Vec<AckRange> = ranges
+            .iter()
+            .map(|(d, end, length)| AckRange {
+                device: self.device(*d),
+                from: head.saturating_sub(end + length),
+                to: head.saturating_sub(*end),
+                at: self.hand.now(),
+            })
+            .collect();
+        let (a, b) = (self.sqlite(), &self.model);
+        agree(step, a.acknowledge(ranges.clone()).await, b.acknowledge(ranges).await);
+    }
+
+    async fn claim(&mut self, step: &Step, device: DeviceId, limit: usize) {
+        let (a, b) = (self.sqlite(), &self.model);
+        if let Some((a, b)) = agree(step, a.claim(device, limit).await, b.claim(device, limit).await) {
+            let seqs = |claim: &tocsin_store::Claim| {
+                claim.messages.iter().map(|message| message.cursor.seq).collect::<Vec<_>>()
+            };
+            assert_eq!((seqs(&a), a.upto, a.more, a.id), (seqs(&b), b.upto, b.more, b.id), "{step:?}");
+            self.claims.push(a.id);
         }
     }
 
