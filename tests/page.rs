@@ -4,7 +4,8 @@ mod support;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
-use support::{api, browser::Browser, serve::Serve};
+use support::{PATIENCE, api, browser::Browser, serve::Serve};
+use tocsin_virtual_desktop::wait_for;
 
 /// Numbers that stand in the titles of messages a script collected.
 fn titles(value: &Value) -> Vec<u64> {
@@ -67,21 +68,37 @@ impl Page {
     }
 }
 
+/// The first piece of JavaScript in a document.
+fn snippet(document: &str) -> Result<&str> {
+    let (_, rest) = document.split_once("```js\n").context("no JavaScript")?;
+    Ok(rest.split_once("```").context("no end")?.0)
+}
+
+/// To the letter what the documentation says, with the token and the `show` that it leaves to the reader.
 #[test]
-fn polling_with_set_interval_as_in_the_tutorial() -> Result<()> {
+fn polling_with_set_interval_as_it_is_documented() -> Result<()> {
+    let tutorial = snippet(include_str!("../docs/api.md"))?;
+    assert_eq!(snippet(include_str!("../docs/api.zh-CN.md"))?, tutorial);
     let page = Page::open("en")?;
-    page.script(
+    let token = page.serve.admin("POST", "/v1/tokens", &json!({ "kind": "client", "name": "tutorial" }))?;
+    page.script(&format!(
         "window.titles = [];
-         setInterval(async () => {
-           const answer = await fetch('/poll?device=tutorial');
-           const { messages } = await answer.json();
-           for (const message of messages) window.titles.push(message.title);
-         }, 200);",
-    )?;
+         const token = {};
+         const show = (message) => window.titles.push(message.title);
+         {tutorial}",
+        token["secret"]
+    ))?;
+    // The page itself receives too: a device that is new later is not owed what its person has by then.
+    wait_for("the first poll", PATIENCE, || {
+        let devices = page.serve.admin("GET", "/v1/devices", &Value::Null).ok()?;
+        devices.as_array()?.iter().any(|device| device["name"] == "tutorial").then_some(())
+    })?;
     page.publish(1..=5)?;
     assert_eq!(page.collected(5)?, [1, 2, 3, 4, 5]);
     page.publish(6..=8)?;
-    assert_eq!(page.collected(8)?, [1, 2, 3, 4, 5, 6, 7, 8], "each batch is handed out once");
+    assert_eq!(page.collected(8)?, [1, 2, 3, 4, 5, 6, 7, 8], "each batch once: its cursor acknowledges it");
+    page.publish(9..=9)?;
+    assert_eq!(page.collected(9)?, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
     Ok(())
 }
 
