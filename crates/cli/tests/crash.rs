@@ -104,8 +104,8 @@ async fn crash(
     let mut restarts = Vec::new();
     for kill in 0..KILLS {
         let before = answered.load(Ordering::Relaxed);
-        until(&format!("work before kill {kill}"), || answered.load(Ordering::Relaxed) >= before + WORK)
-            .await;
+        let worked = || answered.load(Ordering::Relaxed) >= before + WORK;
+        tokio::task::block_in_place(|| support::until(&format!("work before kill {kill}"), worked));
         tokio::time::sleep(LONGER.mul_f64(rng.random())).await;
         server.signal(Signal::KILL);
         assert_eq!(server.ended(), None, "it was killed");
@@ -130,12 +130,4 @@ async fn crash(
     }
     drop(server);
     restarts
-}
-
-async fn until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + support::PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
 }

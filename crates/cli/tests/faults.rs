@@ -8,13 +8,12 @@ use std::{
     io::Write as _,
     path::Path,
     process::{Child, Command},
-    time::{Duration, Instant},
 };
 
 use reqwest::StatusCode;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use support::{Home, PATIENCE, Server};
+use support::{Home, Server, until};
 
 /// Set in the process that may mount: a file system of its own is the only disk that a test can fill.
 const INSIDE: &str = "TOCSIN_TEST_OWN_MOUNTS";
@@ -84,15 +83,6 @@ fn fill(path: &Path) {
     let mut file = fs::File::create(path).unwrap();
     for size in [64 * 1024, 4096] {
         while file.write_all(&vec![0; size]).is_ok() {}
-    }
-}
-
-/// Does it until it comes out so.
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !done() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

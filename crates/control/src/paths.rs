@@ -92,11 +92,6 @@ impl Paths {
         self.config.join("settings.toml")
     }
 
-    /// The local inbox.
-    pub fn inbox_database(&self) -> PathBuf {
-        self.data.join("inbox.db")
-    }
-
     /// Sealed access tokens of messaging platforms.
     #[must_use]
     pub fn platform_tokens(&self) -> PathBuf {
