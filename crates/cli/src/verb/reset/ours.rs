@@ -50,7 +50,11 @@ pub(super) fn remove(paths: &Paths, done: &mut Done) {
     }
     leave(devices.iter().any(|device| !device.exists()), &watch, done);
     inside(&paths.platform_tokens(), is_sealed_token, done);
-    files(&paths.data, |name| DATA.contains(&name) || is_vault(name) || is_own_file(name) || is_inbox(name), done);
+    files(
+        &paths.data,
+        |name| DATA.contains(&name) || is_vault(name) || is_own_file(name) || is_inbox(name),
+        done,
+    );
     files(&paths.config, is_setting, done);
     inside(&paths.log_dir(), is_log, done);
     webview(&paths.state.join("webview"), done);
