@@ -14,7 +14,7 @@ use tocsin_protocol::{
     stream::ResetReason,
 };
 use tocsin_store::EpochReason;
-use tocsin_subscriber::{Arrival, Connection, Endpoint, Event, Reason, Stored, Timings, http::Api};
+use tocsin_subscriber::{Arrival, Endpoint, Event, Stored, Timings, http::Api};
 
 fn dir() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
