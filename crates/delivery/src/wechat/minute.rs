@@ -10,7 +10,10 @@ use std::{
 };
 
 use tocsin_protocol::Millis;
-use tocsin_wechat::Clock;
+use tocsin_wechat::{Clock, Prepared};
+
+use super::{failing, request::restored};
+use crate::{Outcome, Parcel};
 
 const MINUTE: Millis = 60_000;
 
@@ -57,8 +60,15 @@ impl Minute {
         self.with(|sent, at| sent.push_back(Sent { at, address: address.into(), by_itself: false }));
     }
 
-    /// Takes a place for one that is sent by itself; where there is none: how long until there is.
-    pub fn take(&self, address: &str) -> Result<(), Millis> {
+    /// One that is sent by itself, as it was stored, with its place in the minute; or why it is not sent.
+    pub fn admit(&self, parcel: &Parcel<'_>) -> Result<Prepared, Outcome> {
+        let prepared = restored(parcel)?;
+        self.take(parcel.address).map_err(|wait| Outcome::Refused(failing::full(wait)))?;
+        Ok(prepared)
+    }
+
+    /// Takes a place for one; where there is none: how long until there is.
+    fn take(&self, address: &str) -> Result<(), Millis> {
         self.with(|sent, at| {
             let theirs: Vec<Millis> =
                 sent.iter().filter(|one| one.is_to(address)).map(|one| one.at).collect();

@@ -12,7 +12,7 @@ use tocsin_wechat::{
 };
 
 use super::{
-    Ground, Secrets, failing,
+    Ground, Secrets,
     minute::Minute,
     patience::Patience,
     request::{left_out, restored, stored},
@@ -67,14 +67,10 @@ impl Group {
 
     /// Sends it by itself, without the outbox.
     pub(super) async fn aside(&self, parcel: Parcel<'_>) -> Outcome {
-        let prepared = match restored(&parcel) {
-            Ok(prepared) => prepared,
-            Err(outcome) => return outcome,
-        };
-        if let Err(wait) = self.minute.take(parcel.address) {
-            return Outcome::Refused(failing::full(wait));
+        match self.minute.admit(&parcel) {
+            Ok(prepared) => self.patience.aside(self.client.send(&prepared).await),
+            Err(outcome) => outcome,
         }
-        self.patience.aside(self.client.send(&prepared).await)
     }
 
     fn content(&self, message: &Message) -> Content {

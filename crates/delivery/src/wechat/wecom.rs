@@ -103,14 +103,10 @@ impl App {
 
     /// Sends it by itself, without the outbox.
     pub(super) async fn aside(&self, parcel: Parcel<'_>) -> Outcome {
-        let prepared = match restored(&parcel) {
-            Ok(prepared) => prepared,
-            Err(outcome) => return outcome,
-        };
-        if let Err(wait) = self.minute.take(parcel.address) {
-            return Outcome::Refused(failing::full(wait));
+        match self.minute.admit(&parcel) {
+            Ok(prepared) => self.patience.aside(self.client.send(&prepared).await),
+            Err(outcome) => outcome,
         }
-        self.patience.aside(self.client.send(&prepared).await)
     }
 
     fn content(&self, message: &Message, key: &str) -> Content {
