@@ -82,6 +82,15 @@ pub struct Topic {
     /// Days that bodies are kept; absent: the server's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention_days: Option<u32>,
+    /// Name of the escalation policy of its messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// A message is expected at least this often, seconds; silence alerts its members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect_every_s: Option<u64>,
+    /// It is silent for too long: when the next message was due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_since: Option<Millis>,
     /// Since when.
     pub created_at: Millis,
 }
@@ -114,6 +123,10 @@ pub struct TopicChange {
     pub description: Option<String>,
     /// Days that bodies are kept; 0 means the server's default.
     pub retention_days: Option<u32>,
+    /// Name of an escalation policy; empty: none.
+    pub policy: Option<String>,
+    /// A message is expected at least this often, seconds, 10 or more; 0: not any more.
+    pub expect_every_s: Option<u64>,
 }
 
 /// A token, as listed. Its secret is shown once, when it is made.

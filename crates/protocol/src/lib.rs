@@ -13,6 +13,7 @@ pub mod control;
 pub mod cursor;
 pub mod delivery;
 pub mod error;
+pub mod escalation;
 pub mod id;
 pub mod invite;
 pub mod limits;
@@ -24,9 +25,10 @@ pub use account::{Device, Invite, Me, NewToken, NewTopic, NewUser, Role, Token, 
 pub use cursor::{Cursor, Epoch, Seq};
 pub use delivery::{Delivery, DeliveryState};
 pub use error::{ApiError, Code};
+pub use escalation::{Escalation, EscalationState, Milestone, Policy};
 pub use id::MessageId;
 pub use message::{Action, Format, Message, MessageView, Page, Priority, Publish, Published};
-pub use receipt::{Counts, PersonReceipt, Receipt, Shown, State};
+pub use receipt::{Counts, PersonReceipt, Receipt, ReceiptSummary, Shown, State};
 pub use stream::{ClientFrame, Poll, Reset, ServerFrame, StateChange};
 
 /// Unix time in milliseconds. Fits a JavaScript number until the year 287396.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use utoipa::ToSchema;
 
-use crate::{Cursor, MessageId, Millis, Seq};
+use crate::{Cursor, MessageId, Millis, Seq, escalation::Settled, receipt::Report};
 
 /// 1 (history only) to 5 (critical: repeats until acknowledged).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS, ToSchema)]
@@ -133,6 +133,12 @@ pub struct Publish {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[ts(as = "Option<Vec<Action>>")]
     pub actions: Vec<Action>,
+    /// Name of the escalation policy; absent: that of the topic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Sends what became of it to a webhook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<Report>,
 }
 
 /// Answer to a publish: stored durably.
@@ -198,6 +204,9 @@ pub struct Message {
     /// The version it superseded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<MessageId>,
+    /// The message whose escalation brought it to this person: acknowledging this one counts for that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalates: Option<MessageId>,
     /// The thing is over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[ts(as = "Option<bool>")]
@@ -239,6 +248,9 @@ pub struct MessageView {
     /// When the person pressed Acknowledge (on this version, or on one that it carries over from).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged_at: Option<Millis>,
+    /// Somebody took care of it for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Settled>,
 }
 
 /// One page of a listing, newest first.

@@ -10,16 +10,12 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use utoipa::ToSchema;
 
-use crate::{Cursor, Message, MessageId, Millis, Shown};
+use crate::{Cursor, Message, MessageId, Millis, Shown, escalation::Settled};
 
 /// From server to client over WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[ts(optional_fields)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives for one frame; a box would cost an allocation per message"
-)]
 pub enum ServerFrame {
     /// First frame.
     Hello {
@@ -81,7 +77,8 @@ pub struct ShownReport {
     pub at: Millis,
 }
 
-/// A person read or acknowledged a message: sent to their own streams, so that all their devices agree.
+/// A person read or acknowledged a message, or is to be told of it again: sent to their own streams, so that all their
+/// devices agree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[ts(optional_fields)]
 pub struct StateChange {
@@ -95,6 +92,12 @@ pub struct StateChange {
     /// Since when it is acknowledged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged_at: Option<Millis>,
+    /// Show it again: an escalation or a person asked for it at this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_at: Option<Millis>,
+    /// Somebody took care of it for all: its popup goes away, and nothing repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Settled>,
 }
 
 /// The client's position can not be continued. It carries a new one; list what can be read and go on from there.

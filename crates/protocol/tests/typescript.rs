@@ -132,6 +132,16 @@ fn types(config: &Config) {
     export::<p::message::MessageView>(config);
     export::<p::message::Page<p::message::MessageView>>(config);
     export::<p::receipt::Receipt>(config);
+    export::<p::receipt::ReceiptSummary>(config);
+    export::<p::receipt::ReceiptFilter>(config);
+    export::<p::receipt::ReportBody>(config);
+    export::<p::escalation::Policy>(config);
+    export::<p::escalation::PolicySettings>(config);
+    export::<p::escalation::DryRun>(config);
+    export::<p::escalation::Timeline>(config);
+    export::<p::escalation::Cancelled>(config);
+    export::<p::escalation::ResendMessage>(config);
+    export::<p::escalation::ResentMessage>(config);
     export::<p::stream::ServerFrame>(config);
     export::<p::stream::ClientFrame>(config);
     export::<p::stream::Poll>(config);

@@ -35,4 +35,16 @@ missing: number,
 /**
  * Removed before it arrived.
  */
-withdrawn: number, };
+withdrawn: number,
+/**
+ * It expired, was replaced or pruned before it arrived: they will not get it any more.
+ */
+given_up: number,
+/**
+ * It is owed to them still, and they have not opened or dismissed it.
+ */
+unread: number,
+/**
+ * It is owed to them still, and they have not acknowledged it.
+ */
+unacknowledged: number, };

@@ -66,6 +66,10 @@ thread: MessageId,
  */
 supersedes?: MessageId,
 /**
+ * The message whose escalation brought it to this person: acknowledging this one counts for that one.
+ */
+escalates?: MessageId,
+/**
  * The thing is over.
  */
 resolved?: boolean,

@@ -4,6 +4,7 @@ import type { Cursor } from "./Cursor";
 import type { Format } from "./Format";
 import type { MessageId } from "./MessageId";
 import type { Priority } from "./Priority";
+import type { Settled } from "./Settled";
 
 /**
  * A message with what the asking person did with it: one row of their inbox.
@@ -17,6 +18,10 @@ read_at?: number,
  * When the person pressed Acknowledge (on this version, or on one that it carries over from).
  */
 acknowledged_at?: number,
+/**
+ * Somebody took care of it for all.
+ */
+settled?: Settled,
 /**
  * Name of the message.
  */
@@ -73,6 +78,10 @@ thread: MessageId,
  * The version it superseded.
  */
 supersedes?: MessageId,
+/**
+ * The message whose escalation brought it to this person: acknowledging this one counts for that one.
+ */
+escalates?: MessageId,
 /**
  * The thing is over.
  */

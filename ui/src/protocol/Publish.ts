@@ -3,6 +3,7 @@ import type { Action } from "./Action";
 import type { Format } from "./Format";
 import type { MessageId } from "./MessageId";
 import type { Priority } from "./Priority";
+import type { Report } from "./Report";
 
 /**
  * `POST /v1/messages`. Exactly one of `topic` and `to`; at least one of `title` and `body`.
@@ -59,4 +60,12 @@ expires_in?: number,
 /**
  * At most 3.
  */
-actions?: Array<Action>, };
+actions?: Array<Action>,
+/**
+ * Name of the escalation policy; absent: that of the topic.
+ */
+policy?: string,
+/**
+ * Sends what became of it to a webhook.
+ */
+report?: Report, };

@@ -25,6 +25,18 @@ member: boolean,
  */
 retention_days?: number,
 /**
+ * Name of the escalation policy of its messages.
+ */
+policy?: string,
+/**
+ * A message is expected at least this often, seconds; silence alerts its members.
+ */
+expect_every_s?: number,
+/**
+ * It is silent for too long: when the next message was due.
+ */
+silent_since?: number,
+/**
  * Since when.
  */
 created_at: number, };

@@ -11,4 +11,12 @@ description?: string,
 /**
  * Days that bodies are kept; 0 means the server's default.
  */
-retention_days?: number, };
+retention_days?: number,
+/**
+ * Name of an escalation policy; empty: none.
+ */
+policy?: string,
+/**
+ * A message is expected at least this often, seconds, 10 or more; 0: not any more.
+ */
+expect_every_s?: number, };
