@@ -21,6 +21,9 @@ pub enum Error {
     /// The name is taken, or the last admin would go.
     #[error("{0}")]
     Conflict(String),
+    /// It cannot be: what is wrong with it.
+    #[error("{0}")]
+    Invalid(String),
     /// The person has as many devices as one may have; nothing was made.
     #[error("{0} has {most} devices, and no more are made", most = tocsin_protocol::limits::DEVICES)]
     TooManyDevices(String),

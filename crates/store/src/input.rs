@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use tocsin_protocol::{Action, Format, MessageId, Millis, NewToken, Priority, Role, Seq, Shown};
+use tocsin_protocol::{
+    Action, Format, MessageId, Millis, NewToken, Priority, Role, Seq, Shown,
+    receipt::{PEOPLE_PAGE, ReceiptFilter, Report},
+};
 
 use crate::{DeviceId, SecretHash, TokenId, TopicId, UserId};
 
@@ -46,6 +49,10 @@ pub struct NewMessage {
     /// Several programs say the same with a token each (a cluster of Alertmanagers): to every sender token that may
     /// publish here, `idempotency` and `key` are one and the same. A person's are the person's, with whatever token.
     pub twins: bool,
+    /// Name of its escalation policy; nothing: that of its topic.
+    pub policy: Option<String>,
+    /// What of its receipt is told to a webhook.
+    pub report: Option<Report>,
 }
 
 impl NewMessage {
@@ -141,6 +148,42 @@ pub struct InboxQuery {
     pub unacknowledged: bool,
     /// Only those whose title or body contains this, whatever the case.
     pub search: Option<String>,
+}
+
+/// Which of a receipt's people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeoplePage {
+    /// Only whose names come after this one.
+    pub after: Option<String>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+impl Default for PeoplePage {
+    fn default() -> Self {
+        Self { after: None, limit: PEOPLE_PAGE }
+    }
+}
+
+/// Which receipts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReceiptQuery {
+    /// Of which kind.
+    pub filter: ReceiptFilter,
+    /// Only messages of this topic.
+    pub topic: Option<String>,
+    /// Only messages that are or were owed to this person.
+    pub user: Option<String>,
+    /// Only messages that went over this channel.
+    pub channel: Option<String>,
+    /// Stored at this time or later.
+    pub since: Option<Millis>,
+    /// Stored before this time.
+    pub until: Option<Millis>,
+    /// Only messages with a smaller seq.
+    pub before: Option<Seq>,
+    /// At most this many.
+    pub limit: usize,
 }
 
 /// Who looks at a message or receipt.

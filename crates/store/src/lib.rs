@@ -15,6 +15,7 @@
 //! - What a person is owed when they leave a topic, or are removed, is *withdrawn* in the same transaction: every
 //!   message that none of their devices has acknowledged and that they have not read. It is never delivered, listed or
 //!   missing again; joining again does not bring it back, nor does an acknowledgement that was still on its way.
+//! - What of a message an escalation sends to somebody outside its audience is a *copy*: see [`escalation`].
 //! - Publishing a new version may append [`Entry::State`] entries right behind the message: acknowledgements that carry
 //!   over from the older version. They say nothing of reading.
 
@@ -22,6 +23,7 @@
 pub mod conformance;
 mod entry;
 mod error;
+pub mod escalation;
 mod input;
 pub mod model;
 pub mod outbox;
@@ -33,7 +35,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tocsin_protocol::{
-    Device, Epoch, MessageId, MessageView, NewTopic, NewUser, Page, Receipt, Seq, Token, Topic, User,
+    Counts, Device, Epoch, MessageId, MessageView, NewTopic, NewUser, Page, Receipt, ReceiptSummary, Seq,
+    Token, Topic, User,
     account::{TopicChange, UserChange},
 };
 use tokio::sync::watch;
@@ -41,11 +44,11 @@ use tokio::sync::watch;
 pub use entry::{Address, DeviceId, Entry, LogEntry, StoredMessage, TokenId, TopicId, UserId};
 pub use error::Error;
 pub use input::{
-    AckRange, Authority, Clock, EpochReason, Idempotency, InboxQuery, JoinOrder, NewMessage, Press, Pressed,
-    Sender, SessionOrder, ShownRow, TokenOrder, Viewer,
+    AckRange, Authority, Clock, EpochReason, Idempotency, InboxQuery, JoinOrder, NewMessage, PeoplePage,
+    Press, Pressed, ReceiptQuery, Sender, SessionOrder, ShownRow, TokenOrder, Viewer,
 };
 pub use output::{
-    Claim, DeviceRecord, Joined, Lost, OwedItem, Principal, Pruned, Publication, Replay, SessionRecord,
+    Claim, DeviceRecord, Here, Joined, Lost, OwedItem, Principal, Pruned, Publication, Replay, SessionRecord,
     Snapshot, Stats,
 };
 
@@ -136,8 +139,23 @@ pub trait Store: Send + Sync + 'static {
     /// Number of messages that a person has neither read nor been spared (expired and superseded do not count).
     async fn unread(&self, user: UserId) -> Result<u64>;
 
-    /// Who has it and who has not, as far as this viewer may see.
-    async fn receipt(&self, viewer: Viewer, id: MessageId) -> Result<Receipt>;
+    // ----- receipts ------------------------------------------------------------------------------------------
+
+    /// Who has it and who has not, as far as this viewer may see; of its people one page. The furthest state over all
+    /// ways; `why`, `devices` and `ways` are left empty: they are for whoever knows who is connected.
+    ///
+    /// Whoever an escalation brought in is one of its people, and counts in everything, from then on.
+    async fn receipt(&self, viewer: Viewer, id: MessageId, page: PeoplePage) -> Result<Receipt>;
+
+    /// How many are how far, and nothing else: for whoever waits for it, and asks again and again.
+    async fn counts(&self, id: MessageId) -> Result<Counts>;
+
+    /// Receipts without their people, newest first: a member's and a sender token's own messages, an admin's all. Looks
+    /// at a bounded number of messages: a page that is not full has a `next` all the same, unless it is the last.
+    async fn receipts(&self, viewer: Viewer, query: ReceiptQuery) -> Result<Page<ReceiptSummary>>;
+
+    /// The devices of these people, by name. `Presence::online` is left `false`: only the hub knows.
+    async fn presences(&self, users: &[String]) -> Result<Vec<Here>>;
 
     // ----- people, topics, devices ---------------------------------------------------------------------------
 
@@ -215,6 +233,10 @@ pub trait Store: Send + Sync + 'static {
     async fn me(&self, principal: &Principal) -> Result<(Option<User>, Option<u64>)>;
     /// What is to be sent over channels, where this store keeps that.
     fn outbox(self: Arc<Self>) -> Option<Arc<dyn outbox::Outbox>> {
+        None
+    }
+    /// Policies and what they set going, where this store keeps that.
+    fn escalations(self: Arc<Self>) -> Option<Arc<dyn escalation::Escalations>> {
         None
     }
     /// Commits what waits and closes. Later calls answer [`Error::Unavailable`].

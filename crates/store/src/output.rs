@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use tocsin_protocol::{Message, Millis, Published, Role, Seq, StateChange, Token, TokenKind, User};
+use tocsin_protocol::{
+    Message, Millis, Published, Role, Seq, StateChange, Token, TokenKind, User, receipt::Presence,
+};
 
 use crate::{DeviceId, TokenId, TopicId, UserId};
 
@@ -82,6 +84,17 @@ pub struct Claim {
     pub upto: Seq,
     /// There is more.
     pub more: bool,
+}
+
+/// A device of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Here {
+    /// The person's name.
+    pub user: String,
+    /// Which it is.
+    pub id: DeviceId,
+    /// The device.
+    pub presence: Presence,
 }
 
 /// Who presents a token.

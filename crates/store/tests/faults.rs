@@ -6,7 +6,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use tocsin_protocol::{MessageId, NewTopic, NewUser, Role, Seq};
 use tocsin_store::{
-    EpochReason, Error, NewMessage, Store, Viewer,
+    EpochReason, Error, NewMessage, PeoplePage, Store, Viewer,
     conformance::{repeatable, to_people, to_topic},
     sqlite::{Options, SqliteStore, reset, restore},
 };
@@ -90,7 +90,10 @@ async fn a_kill_loses_nothing_that_was_answered() {
         assert_eq!(again.epoch(), store.epoch(), "the same life goes on");
         assert_eq!(*again.head().borrow(), *store.head().borrow());
         for (id, seq) in &answered {
-            assert_eq!(again.receipt(Viewer::Admin(None), *id).await.unwrap().seq, *seq);
+            assert_eq!(
+                again.receipt(Viewer::Admin(None), *id, PeoplePage::default()).await.unwrap().seq,
+                *seq
+            );
         }
     }
 }
@@ -249,7 +252,10 @@ async fn a_full_disk_is_unavailable_until_there_is_room() {
     let head = *store.head().borrow();
     assert!(matches!(store.publish(big()).await, Err(Error::Unavailable(_))));
     assert_eq!(*store.head().borrow(), head, "no position was given out");
-    assert!(store.receipt(Viewer::Admin(None), first).await.is_ok(), "what is stored can be read");
+    assert!(
+        store.receipt(Viewer::Admin(None), first, PeoplePage::default()).await.is_ok(),
+        "what is stored can be read"
+    );
     store.limit_pages(None).await.unwrap();
     assert_eq!(store.publish(big()).await.unwrap().published.seq, head + 1);
 }
@@ -352,9 +358,12 @@ async fn a_backup_made_while_writing_is_whole() {
     let store = open(&data).unwrap();
     assert_ne!(store.epoch(), epoch, "clients must not take it for what it was");
     for (id, seq) in before {
-        assert_eq!(store.receipt(Viewer::Admin(None), id).await.unwrap().seq, seq);
+        assert_eq!(store.receipt(Viewer::Admin(None), id, PeoplePage::default()).await.unwrap().seq, seq);
     }
-    assert!(matches!(store.receipt(Viewer::Admin(None), late).await, Err(Error::NotFound(_))));
+    assert!(matches!(
+        store.receipt(Viewer::Admin(None), late, PeoplePage::default()).await,
+        Err(Error::NotFound(_))
+    ));
     publish(&store, 1000).await;
 }
 

@@ -125,14 +125,19 @@ pub async fn lists_are_by_name(bench: Bench) {
     let names: Vec<String> =
         bench.store.members("z").await.unwrap().into_iter().map(|user| user.name).collect();
     assert_eq!(names, ["ann", "bob"]);
-    let change = TopicChange { description: Some("what".into()), retention_days: Some(3) };
+    let change =
+        TopicChange { description: Some("what".into()), retention_days: Some(3), ..TopicChange::default() };
     bench.store.change_topic("a", change).await.unwrap();
     let last = bench.store.log(bench.head() - 1, 1).await.unwrap().remove(0);
     assert_eq!(last.entry, Entry::AccountsChanged);
     let topics = bench.store.topics(None).await.unwrap();
     assert_eq!((topics[0].name.as_str(), topics[0].description.as_str()), ("a", "what"));
     assert_eq!(topics[0].retention_days, Some(3));
-    bench.store.change_topic("a", TopicChange { description: None, retention_days: Some(0) }).await.unwrap();
+    bench
+        .store
+        .change_topic("a", TopicChange { retention_days: Some(0), ..TopicChange::default() })
+        .await
+        .unwrap();
     assert_eq!(bench.store.topic("a", None).await.unwrap().1.retention_days, None);
 }
 

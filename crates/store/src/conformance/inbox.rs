@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tocsin_protocol::{Action, MessageId, Millis};
 
 use super::{Bench, MINUTE, START, keyed, to_people, to_topic, urgent};
-use crate::{Authority, Error, InboxQuery, NewMessage, Press, Pressed, Sender, TokenId, UserId, Viewer};
+use crate::{
+    Authority, Error, InboxQuery, NewMessage, PeoplePage, Press, Pressed, Sender, TokenId, UserId, Viewer,
+};
 
 async fn listed(bench: &Bench, user: UserId, query: InboxQuery) -> Vec<MessageId> {
     let page = bench.store.inbox(user, InboxQuery { limit: 100, ..query }).await.unwrap();
@@ -174,12 +176,14 @@ pub async fn who_sees_whose_receipt(bench: Bench) {
     let authority = Authority::Topics(Arc::from([ops]));
     let sender = Sender { token: TokenId(3), user: None, name: "ci".into(), authority };
     let (id, _) = bench.publish(NewMessage { sender, ..to_topic("ops") }).await;
-    let rows = async |viewer| bench.store.receipt(viewer, id).await.map(|receipt| receipt.people.len());
+    let rows = async |viewer| {
+        bench.store.receipt(viewer, id, PeoplePage::default()).await.map(|receipt| receipt.people.len())
+    };
     assert_eq!(rows(Viewer::Admin(Some(cy))).await.unwrap(), 2);
     assert_eq!(rows(Viewer::Sender(TokenId(3))).await.unwrap(), 2);
     assert!(matches!(rows(Viewer::Sender(TokenId(9))).await, Err(Error::Forbidden(_))));
     assert!(matches!(rows(Viewer::Member(cy)).await, Err(Error::Forbidden(_))));
-    let own = bench.store.receipt(Viewer::Member(bob), id).await.unwrap();
+    let own = bench.store.receipt(Viewer::Member(bob), id, PeoplePage::default()).await.unwrap();
     assert_eq!((own.people.len(), own.people[0].user.as_str()), (1, "bob"));
     assert_eq!((own.missing, own.counts.owed), (vec!["bob".to_owned()], 1), "nothing of others");
     let _ = ann;

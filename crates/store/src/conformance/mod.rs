@@ -10,6 +10,7 @@ mod acks;
 mod aged;
 mod claims;
 mod credentials;
+pub mod escalation;
 mod in_flight;
 mod inbox;
 pub mod outbox;
@@ -31,8 +32,8 @@ use tocsin_protocol::{
 };
 
 use crate::{
-    AckRange, Authority, Clock, DeviceId, Idempotency, NewMessage, OwedItem, Press, Pressed, Sender, Store,
-    TokenId, UserId, Viewer,
+    AckRange, Authority, Clock, DeviceId, Idempotency, NewMessage, OwedItem, PeoplePage, Press, Pressed,
+    Sender, Store, TokenId, UserId, Viewer,
 };
 
 pub use accounts::*;
@@ -127,7 +128,7 @@ impl Bench {
 
     /// The whole receipt.
     pub async fn receipt(&self, id: MessageId) -> Receipt {
-        self.store.receipt(Viewer::Admin(None), id).await.unwrap()
+        self.store.receipt(Viewer::Admin(None), id, PeoplePage::default()).await.unwrap()
     }
 
     /// One person's row.
@@ -175,6 +176,8 @@ pub fn to_topic(topic: &str) -> NewMessage {
         expires_in_ms: None,
         idempotency: None,
         twins: false,
+        policy: None,
+        report: None,
     }
 }
 

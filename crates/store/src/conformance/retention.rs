@@ -3,7 +3,9 @@
 use tocsin_protocol::{NewTopic, State, limits::ALERTS_TOPIC};
 
 use super::{Bench, DAY, keyed, repeatable, to_people, to_topic};
-use crate::{Entry, EpochReason, Error, InboxQuery, Lost, NewMessage, Press, Pressed, Pruned, Viewer};
+use crate::{
+    Entry, EpochReason, Error, InboxQuery, Lost, NewMessage, PeoplePage, Press, Pressed, Pruned, Viewer,
+};
 
 async fn prune(bench: &Bench) -> Pruned {
     let mut all = Pruned::default();
@@ -150,7 +152,10 @@ pub async fn receipts_go_too(bench: Bench) {
     assert_eq!(bench.state(old, "ann").await, State::Read);
     bench.hand.step(DAY);
     prune(&bench).await;
-    assert!(matches!(bench.store.receipt(Viewer::Admin(None), old).await, Err(Error::NotFound(_))));
+    assert!(matches!(
+        bench.store.receipt(Viewer::Admin(None), old, PeoplePage::default()).await,
+        Err(Error::NotFound(_))
+    ));
     let (id, next) = bench.publish(to_topic("ops")).await;
     assert_eq!(next, bench.head());
     assert_eq!(bench.state(id, "ann").await, State::Missing);

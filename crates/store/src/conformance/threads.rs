@@ -3,7 +3,7 @@
 use tocsin_protocol::State;
 
 use super::{Bench, MINUTE, START, keyed, repeatable, to_people, to_topic, urgent};
-use crate::{Authority, Entry, Error, NewMessage, Pressed, Sender, TokenId, Viewer};
+use crate::{Authority, Entry, Error, NewMessage, PeoplePage, Pressed, Sender, TokenId, Viewer};
 
 /// The newest of the same topic and key.
 pub async fn a_key_supersedes(bench: Bench) {
@@ -82,9 +82,18 @@ pub async fn twins_are_one_sender(bench: Bench) {
     assert!(matches!(stranger, Err(Error::Forbidden(_))), "the answer is for those who may publish there");
     let second = publish(by(2, ops, 2)).await.unwrap().published;
     assert_eq!(second.superseded, Some(first.published.id), "one thread");
-    assert!(bench.store.receipt(Viewer::Sender(TokenId(1)), first.published.id).await.is_ok());
-    assert!(bench.store.receipt(Viewer::Sender(TokenId(2)), second.id).await.is_ok());
-    assert!(bench.store.receipt(Viewer::Sender(TokenId(1)), second.id).await.is_err(), "another's");
+    assert!(
+        bench
+            .store
+            .receipt(Viewer::Sender(TokenId(1)), first.published.id, PeoplePage::default())
+            .await
+            .is_ok()
+    );
+    assert!(bench.store.receipt(Viewer::Sender(TokenId(2)), second.id, PeoplePage::default()).await.is_ok());
+    assert!(
+        bench.store.receipt(Viewer::Sender(TokenId(1)), second.id, PeoplePage::default()).await.is_err(),
+        "another's"
+    );
     let alone = publish(NewMessage { twins: false, ..by(4, ops, 2) }).await.unwrap();
     assert_eq!((alone.repeated, alone.published.superseded), (false, None), "no twin");
     let mut person = by(5, ops, 2);

@@ -7,7 +7,7 @@ use tocsin_protocol::{
 };
 
 use super::facts::{Facts, TopicFact, UserFact, next_id};
-use crate::{Entry, Error, Result, TopicId, UserId};
+use crate::{Entry, Error, Result, TopicId, UserId, rules};
 
 impl UserFact {
     pub(super) fn listed(&self) -> User {
@@ -96,6 +96,7 @@ impl Facts {
         }
         let seq = self.append(Entry::UserRemoved { user: user.id });
         self.withdraw(user.id, None, seq);
+        self.somebody_left();
         self.users.iter_mut().filter(|known| known.id == user.id).for_each(|known| known.removed = true);
         self.invites.retain(|_, order| {
             let named = order.as_ref().and_then(|order| order.user.as_ref());
@@ -115,6 +116,9 @@ impl Facts {
             members: self.users.iter().filter(|user| self.is_member(topic.id, user.id)).count() as u64,
             member: asking.is_some_and(|user| self.is_member(topic.id, user)),
             retention_days: topic.retention_days,
+            policy: topic.policy.and_then(|id| self.policy_name(id)),
+            expect_every_s: topic.expect_ms.map(|every| every.unsigned_abs() / 1000),
+            silent_since: topic.silent_since,
             created_at: topic.created_at,
         }
     }
@@ -138,12 +142,9 @@ impl Facts {
         }
         let id = TopicId(next_id(&self.topics));
         let topic = TopicFact {
-            id,
-            name: new.name,
             description: new.description.unwrap_or_default(),
             retention_days: new.retention_days.filter(|days| *days > 0),
-            created_at: self.now,
-            removed: false,
+            ..TopicFact::new(id, new.name, self.now)
         };
         self.topics.push(topic.clone());
         for member in &new.members {
@@ -161,6 +162,17 @@ impl Facts {
             Some(days) => Some(days),
             None => topic.retention_days,
         };
+        if let Some(policy) = &change.policy {
+            topic.policy = if policy.is_empty() { None } else { Some(self.policy_named(policy)?.id) };
+        }
+        if let Some(every_s) = change.expect_every_s {
+            let every = rules::expectation(every_s)?;
+            if every != topic.expect_ms {
+                topic.expect_ms = every;
+                topic.expected_by = every.map(|every| self.now + every);
+                topic.silent_since = None;
+            }
+        }
         let listed = self.listed_topic(&topic, None);
         self.topics.iter_mut().filter(|known| known.id == topic.id).for_each(|known| *known = topic.clone());
         self.append(Entry::AccountsChanged);
@@ -173,7 +185,12 @@ impl Facts {
         for user in users {
             self.leave(id, user);
         }
-        self.topics.iter_mut().filter(|topic| topic.id == id).for_each(|topic| topic.removed = true);
+        self.topics.iter_mut().filter(|topic| topic.id == id).for_each(|topic| {
+            topic.removed = true;
+            topic.expected_by = None;
+            topic.silent_since = None;
+            topic.silence = false;
+        });
         self.append(Entry::AccountsChanged);
         Ok(())
     }
@@ -196,6 +213,7 @@ impl Facts {
         if self.is_member(topic, user) {
             let seq = self.append(Entry::Left { topic, user });
             self.withdraw(user, Some(topic), seq);
+            self.somebody_left();
         }
     }
 }

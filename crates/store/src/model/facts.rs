@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tocsin_protocol::{Epoch, Message, MessageId, Millis, Published, Role, Seq, Shown, TokenKind};
 
-use super::outbox::Post;
+use super::{escalation::Escalated, outbox::Post};
 use crate::{
     Address, DeviceId, Entry, Error, JoinOrder, LogEntry, Result, SecretHash, Sender, TokenId, TopicId,
     UserId,
@@ -26,8 +26,32 @@ pub(super) struct TopicFact {
     pub(super) name: String,
     pub(super) description: String,
     pub(super) retention_days: Option<u32>,
+    pub(super) policy: Option<i64>,
+    pub(super) expect_ms: Option<Millis>,
+    pub(super) expected_by: Option<Millis>,
+    pub(super) silent_since: Option<Millis>,
+    /// A message says that it is silent, and none that it is over.
+    pub(super) silence: bool,
     pub(super) created_at: Millis,
     pub(super) removed: bool,
+}
+
+impl TopicFact {
+    pub(super) fn new(id: TopicId, name: String, created_at: Millis) -> Self {
+        Self {
+            id,
+            name,
+            description: String::new(),
+            retention_days: None,
+            policy: None,
+            expect_ms: None,
+            expected_by: None,
+            silent_since: None,
+            silence: false,
+            created_at,
+            removed: false,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -49,6 +73,8 @@ pub(super) struct MessageFact {
     pub(super) address: Address,
     pub(super) sender: Sender,
     pub(super) newer: Option<(MessageId, Seq)>,
+    /// The message that this is a copy of.
+    pub(super) original: Option<Seq>,
     pub(super) pruned_at: Option<Millis>,
     /// Its receipt is gone too.
     pub(super) forgotten: bool,
@@ -64,6 +90,11 @@ impl MessageFact {
             Address::Topic(topic) => Some(*topic),
             Address::People(_) => None,
         }
+    }
+
+    /// The position that its receipt is about.
+    pub(super) fn root(&self) -> Seq {
+        self.original.unwrap_or(self.seq)
     }
 }
 
@@ -142,6 +173,7 @@ pub(super) struct Facts {
     pub(super) invites: HashMap<SecretHash, Option<JoinOrder>>,
     pub(super) repeats: HashMap<(TokenId, String), RepeatFact>,
     pub(super) post: Post,
+    pub(super) escalated: Escalated,
 }
 
 /// Ids count from 1.
@@ -174,6 +206,7 @@ impl Facts {
             invites: HashMap::new(),
             repeats: HashMap::new(),
             post: Post::default(),
+            escalated: Escalated::default(),
         }
     }
 
@@ -291,6 +324,10 @@ impl Facts {
         self.received(user, fact).is_some() || self.presses(user, fact.seq).0.is_some()
     }
 
+    pub(super) fn message_at(&self, seq: Seq) -> Option<&MessageFact> {
+        self.messages.iter().find(|fact| fact.seq == seq && !fact.forgotten)
+    }
+
     /// What a person is still owed is taken from them.
     pub(super) fn withdraw(&mut self, user: UserId, topic: Option<TopicId>, by: Seq) {
         let taken: Vec<Seq> = self
@@ -298,6 +335,7 @@ impl Facts {
             .iter()
             .filter(|fact| fact.kept() && (topic.is_none() || fact.topic() == topic))
             .filter(|fact| self.owed(user, fact) && !self.has(user, fact))
+            .filter(|fact| self.confirmed(user, fact.seq).is_none())
             .map(|fact| fact.seq)
             .collect();
         self.post_withdrawn(user, topic);

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod credentials;
+mod escalation;
 mod facts;
 mod outbox;
 mod publish;
@@ -28,6 +29,7 @@ pub struct ModelStore {
     instance: String,
     head: watch::Sender<Seq>,
     outbox: watch::Sender<u64>,
+    stirred: watch::Sender<u64>,
     facts: Mutex<Facts>,
 }
 
@@ -35,8 +37,8 @@ impl ModelStore {
     /// An empty store. Bodies and receipts are kept this long, milliseconds.
     pub fn new(clock: Clock, keep_bodies: Millis, keep_receipts: Millis) -> Self {
         let facts = Facts::new(Epoch::random(&mut rand::rng()), keep_bodies, keep_receipts);
-        let (head, outbox) = (watch::Sender::new(0), watch::Sender::new(0));
-        Self { clock, instance: "model".into(), head, outbox, facts: Mutex::new(facts) }
+        let (head, outbox, stirred) = (watch::Sender::new(0), watch::Sender::new(0), watch::Sender::new(0));
+        Self { clock, instance: "model".into(), head, outbox, stirred, facts: Mutex::new(facts) }
     }
 
     fn facts(&self) -> MutexGuard<'_, Facts> {
@@ -65,6 +67,7 @@ impl ModelStore {
         let head = facts.head();
         self.head.send_if_modified(|known| std::mem::replace(known, head) != head);
         self.outbox.send_modify(|count| *count += 1);
+        self.stirred.send_modify(|count| *count += 1);
         Ok(done)
     }
 }

@@ -24,29 +24,13 @@ impl Facts {
             return Ok(Publication { published: known.published.clone(), repeated: true });
         }
         let (address, audience) = self.address(new)?;
+        let sets = self.sets(new, &address)?;
         let older = self.older(new, &address)?.map(|seq| self.messages[seq].clone());
-        let seq = self.head() + 1;
-        let message = self.made(new, older.as_ref(), seq);
-        let id = message.id;
-        let stored = StoredMessage { message: message.clone(), address: address.clone() };
-        self.append(Entry::Message(Some(Arc::new(stored))));
-        let fact = MessageFact {
-            seq,
-            message,
-            address,
-            sender: new.sender.clone(),
-            newer: None,
-            pruned_at: None,
-            forgotten: false,
-        };
-        self.messages.push(fact.clone());
-        if let Some(older) = &older {
-            self.supersede(older, &fact);
-        }
-        self.enqueue(&StoredMessage { message: fact.message.clone(), address: fact.address.clone() });
+        let fact = self.store(new, address, older.as_ref(), None);
+        self.published(new, sets, &fact, older.as_ref())?;
         let published = Published {
-            id,
-            seq,
+            id: fact.message.id,
+            seq: fact.seq,
             audience,
             superseded: older.map(|older| older.message.id),
             warning: (audience == 0).then(|| "the topic has no members, so nobody gets this message".into()),
@@ -57,6 +41,43 @@ impl Facts {
             self.repeats.insert(place, fact);
         }
         Ok(Publication { published, repeated: false })
+    }
+
+    /// A copy of a message for somebody whom its escalation brings in.
+    pub(super) fn publish_copy(&mut self, new: &NewMessage, original: &MessageFact) -> Result<MessageFact> {
+        let (address, _) = self.address(new)?;
+        let older = self.older(new, &address)?.map(|seq| self.messages[seq].clone());
+        Ok(self.store(new, address, older.as_ref(), Some(original)))
+    }
+
+    fn store(
+        &mut self,
+        new: &NewMessage,
+        address: Address,
+        older: Option<&MessageFact>,
+        original: Option<&MessageFact>,
+    ) -> MessageFact {
+        let seq = self.head() + 1;
+        let escalates = original.map(|original| original.message.id);
+        let message = Message { escalates, ..self.made(new, older, seq) };
+        let stored = StoredMessage { message: message.clone(), address: address.clone() };
+        self.append(Entry::Message(Some(Arc::new(stored.clone()))));
+        let fact = MessageFact {
+            seq,
+            message,
+            address,
+            sender: new.sender.clone(),
+            newer: None,
+            original: original.map(|original| original.seq),
+            pruned_at: None,
+            forgotten: false,
+        };
+        self.messages.push(fact.clone());
+        if let Some(older) = older {
+            self.supersede(older, &fact);
+        }
+        self.enqueue(&stored);
+        fact
     }
 
     fn made(&self, new: &NewMessage, older: Option<&MessageFact>, seq: Seq) -> Message {
@@ -76,6 +97,7 @@ impl Facts {
             key: new.key.clone(),
             thread: older.map_or(id, |older| older.message.thread),
             supersedes: older.map(|older| older.message.id),
+            escalates: None,
             resolved: new.resolved,
             created_at: self.now,
             expires_at: new.expires_in_ms.map(|span| self.now.saturating_add(span)),
@@ -175,7 +197,8 @@ impl Facts {
     fn say(&mut self, user: UserId, fact: &MessageFact) {
         let (read_at, acknowledged_at) = self.presses(user, fact.seq);
         let cursor = Cursor::new(self.epoch.clone(), self.head() + 1);
-        let change = StateChange { cursor, id: fact.message.id, read_at, acknowledged_at };
+        let id = fact.message.id;
+        let change = StateChange { cursor, id, read_at, acknowledged_at, remind_at: None, settled: None };
         self.append(Entry::State { user, change });
     }
 
@@ -192,6 +215,7 @@ impl Facts {
         if after != before {
             self.pressed.insert((fact.seq, user), after);
             self.say(user, &fact);
+            self.escalation_pressed(&fact, user, after.1.filter(|_| before.1.is_none()));
         }
         if let (Some(at), None) = (after.1, before.1) {
             let mut older = fact;
@@ -203,6 +227,7 @@ impl Facts {
                     break;
                 }
                 self.carry(user, &newer, at);
+                self.escalation_pressed(&newer, user, Some(at));
                 older = newer;
             }
         }

@@ -1,11 +1,12 @@
 //! Receipts and retention.
 
 use tocsin_protocol::{
-    Cursor, MessageId, Millis, PersonReceipt, Receipt, Seq, Shown, State, limits::ALERTS_TOPIC,
+    Counts, Cursor, MessageId, Millis, Page, PersonReceipt, Receipt, ReceiptSummary, Seq, Shown, State,
+    limits::ALERTS_TOPIC, receipt::Presence,
 };
 
 use super::facts::{Facts, MessageFact, UserFact};
-use crate::{Error, Lost, Pruned, Result, UserId, Viewer, rules};
+use crate::{Error, Here, Lost, PeoplePage, Pruned, ReceiptQuery, Result, UserId, Viewer, rules};
 
 const DAY: Millis = 24 * 3600 * 1000;
 
@@ -28,16 +29,69 @@ impl Facts {
         }
     }
 
-    pub(super) fn receipt(&self, viewer: Viewer, id: MessageId) -> Result<Receipt> {
+    /// Everybody of the audience, and whoever its escalation brought in with the copy that they got.
+    pub(super) fn people(&self, fact: &MessageFact) -> Vec<(UserId, MessageFact)> {
+        let of = |fact: &MessageFact| {
+            let audience = self.users.iter().filter(|user| self.owed(user.id, fact));
+            audience.map(|user| (user.id, fact.clone())).collect::<Vec<_>>()
+        };
+        let mut people = of(fact);
+        for copy in self.copies(fact.seq) {
+            for (user, copy) in of(&copy) {
+                people.retain(|(known, _)| *known != user);
+                people.push((user, copy));
+            }
+        }
+        people
+    }
+
+    /// The copies of a message that its escalation made.
+    pub(super) fn copies(&self, seq: Seq) -> Vec<MessageFact> {
+        let of = self.messages.iter().filter(|fact| fact.original == Some(seq) && !fact.forgotten);
+        of.cloned().collect()
+    }
+
+    pub(super) fn rows(&self, fact: &MessageFact) -> Vec<PersonReceipt> {
+        let people = self.people(fact);
+        let row = |(id, theirs): &(UserId, MessageFact)| {
+            let user = self.users.iter().find(|user| user.id == *id)?;
+            let escalated = (theirs.seq != fact.seq).then_some(theirs.message.id);
+            Some((*id, PersonReceipt { escalated, ..self.person(user, theirs) }))
+        };
+        let mut rows: Vec<_> = people.iter().filter_map(row).collect();
+        rows.sort_by(|(x, a), (y, b)| (&a.user, x).cmp(&(&b.user, y)));
+        rows.into_iter().map(|(_, row)| row).collect()
+    }
+
+    pub(super) fn counts_of(rows: &[PersonReceipt]) -> Counts {
+        rules::counts(rows.iter().map(|row| (row.state, row.shown)))
+    }
+
+    pub(super) fn lacking(rows: &[PersonReceipt], lacks: impl Fn(State) -> bool) -> Vec<String> {
+        rules::names(rows.iter().map(|row| (row.state, row.user.as_str())), lacks)
+    }
+
+    pub(super) fn counts(&self, id: MessageId) -> Result<Counts> {
+        Ok(Self::counts_of(&self.rows(self.message_of(id)?)))
+    }
+
+    pub(super) fn receipt(&self, viewer: Viewer, id: MessageId, page: &PeoplePage) -> Result<Receipt> {
         let fact = self.message_of(id)?;
         let whole = Self::sees_whole(viewer, fact);
-        let audience = self.users.iter().filter(|user| self.owed(user.id, fact));
-        let visible = audience.filter(|user| whole || viewer == Viewer::Member(user.id));
-        let mut people: Vec<PersonReceipt> = visible.map(|user| self.person(user, fact)).collect();
-        if !whole && people.is_empty() {
-            return Err(Error::Forbidden("only the sender, the audience and admins may see this"));
+        let mut rows = self.rows(fact);
+        if !whole {
+            let own = self.users.iter().find(|user| viewer == Viewer::Member(user.id));
+            let theirs = own.filter(|own| self.people(fact).iter().any(|(user, _)| *user == own.id));
+            let Some(theirs) = theirs else {
+                return Err(Error::Forbidden("only the sender, the audience and admins may see this"));
+            };
+            rows.retain(|row| row.user == theirs.name);
         }
-        people.sort_by(|a, b| a.user.cmp(&b.user));
+        let lacking = |wanted| Self::lacking(&rows, |state| rules::lacks(state, wanted));
+        let after: Vec<&PersonReceipt> =
+            rows.iter().filter(|row| page.after.as_ref().is_none_or(|after| row.user > *after)).collect();
+        let people: Vec<PersonReceipt> = after.iter().take(page.limit).map(|row| (*row).clone()).collect();
+        let next = people.last().filter(|_| people.len() < after.len()).map(|row| row.user.clone());
         Ok(Receipt {
             id,
             seq: fact.seq,
@@ -46,19 +100,112 @@ impl Facts {
             created_at: fact.message.created_at,
             expires_at: fact.message.expires_at,
             superseded_by: fact.newer.map(|(id, _)| id),
-            counts: rules::counts(&people),
-            missing: rules::missing(&people),
+            whole,
+            counts: Self::counts_of(&rows),
+            missing: Self::lacking(&rows, |state| state == State::Missing),
+            unread: lacking(State::Read),
+            unacknowledged: lacking(State::Acknowledged),
             people,
+            next,
+            escalation: if whole { self.escalation_told(fact) } else { None },
+            waited: None,
             groups: Vec::new(),
             as_of: Cursor::new(self.epoch.clone(), self.head()),
+            as_of_ms: self.now,
         })
+    }
+
+    pub(super) fn receipts(&self, viewer: Viewer, query: &ReceiptQuery) -> Result<Page<ReceiptSummary>> {
+        let topic = query.topic.as_ref().map(|name| self.topic_named(name)).transpose()?.map(|t| t.id);
+        let user = query.user.as_ref().map(|name| self.user_named(name)).transpose()?.map(|u| u.id);
+        let channel = query.channel.as_ref().map(|name| self.channel_at(name)).transpose()?.map(|c| c.0);
+        let mut items = Vec::new();
+        for fact in self.messages.iter().rev() {
+            let created = fact.message.created_at;
+            let asked = !fact.forgotten
+                && fact.original.is_none()
+                && Self::sees_whole(viewer, fact)
+                && query.before.is_none_or(|before| fact.seq < before)
+                && (topic.is_none() || fact.topic() == topic)
+                && query.since.is_none_or(|since| created >= since)
+                && query.until.is_none_or(|until| created < until)
+                && user.is_none_or(|user| self.people(fact).iter().any(|(known, _)| *known == user));
+            let mut seqs = vec![fact.seq];
+            seqs.extend(self.copies(fact.seq).iter().map(|copy| copy.seq));
+            let (channels, failed, unknown) = self.tally(&seqs);
+            if !asked || channel.is_some_and(|channel| !channels.contains(&channel)) {
+                continue;
+            }
+            let rows = self.rows(fact);
+            let counts = Self::counts_of(&rows);
+            let expired = rows.iter().filter(|row| row.state == State::Expired).count() as u64;
+            let superseded = fact.newer.is_some();
+            let listed =
+                rules::Listed { message: &fact.message, superseded, counts, expired, failed, unknown };
+            if rules::is_listed(query.filter, &listed, self.now) {
+                items.push(self.summary(fact, &rows, (failed, unknown)));
+            }
+        }
+        let more = items.len() > query.limit;
+        items.truncate(query.limit);
+        let next = items.last().filter(|_| more).map(|last| last.seq);
+        Ok(Page { items, next })
+    }
+
+    fn summary(
+        &self,
+        fact: &MessageFact,
+        rows: &[PersonReceipt],
+        (failed, unknown): (u64, u64),
+    ) -> ReceiptSummary {
+        let message = &fact.message;
+        ReceiptSummary {
+            id: message.id,
+            seq: fact.seq,
+            topic: message.topic.clone(),
+            sender: message.sender.clone(),
+            title: message.title.clone(),
+            priority: message.priority,
+            created_at: message.created_at,
+            expires_at: message.expires_at,
+            superseded_by: fact.newer.map(|(id, _)| id),
+            counts: Self::counts_of(rows),
+            missing: Self::lacking(rows, |state| state == State::Missing),
+            failed,
+            unknown,
+            escalation: self.escalation_state(fact.seq),
+        }
+    }
+
+    pub(super) fn presences(&self, users: &[String]) -> Vec<Here> {
+        let asked = |name: &str| users.iter().any(|user| user.eq_ignore_ascii_case(name));
+        let mut found = Vec::new();
+        for user in self.users.iter().filter(|user| !user.removed && asked(&user.name)) {
+            for device in self.devices.iter().filter(|d| d.user == user.id && !d.removed) {
+                let (name, last_seen_at) = (device.name.clone(), device.last_seen_at);
+                let presence = Presence { device: name, online: false, last_seen_at };
+                found.push(Here { user: user.name.clone(), id: device.id, presence });
+            }
+        }
+        found.sort_by_key(|here| (here.user.to_ascii_lowercase(), here.presence.device.clone()));
+        found
     }
 
     fn person(&self, user: &UserFact, fact: &MessageFact) -> PersonReceipt {
         let withdrawn = self.withdrawn.contains_key(&(fact.seq, user.id));
         let lost = self.lost.contains(&(fact.seq, user.id));
-        let received = self.received(user.id, fact).filter(|_| !withdrawn && !lost);
-        let device = received.and_then(|(_, id)| self.devices.iter().find(|device| device.id == id));
+        let stored = self.received(user.id, fact).filter(|_| !withdrawn && !lost);
+        let confirmed = self.confirmed(user.id, fact.seq).filter(|_| !withdrawn && !lost);
+        let handed = self.sent(user.id, fact).filter(|_| !lost);
+        let accepted = self.accepted(user.id, fact.seq).filter(|_| !lost);
+        // A device that was there as early as a channel counts.
+        let by_channel = confirmed.filter(|(at, _)| stored.is_none_or(|(first, _)| *at < first));
+        let taken = accepted.filter(|(at, _)| handed.is_none_or(|first| *at < first));
+        let device = stored.filter(|_| by_channel.is_none());
+        let device = device.and_then(|(_, id)| self.devices.iter().find(|device| device.id == id));
+        let arrived = stored.is_some() || confirmed.is_some();
+        let channel = if arrived { by_channel } else { taken };
+        let received_at = by_channel.map(|(at, _)| at).or(stored.map(|(at, _)| at));
         let (read_at, acknowledged_at) = self.presses(user.id, fact.seq);
         let theirs = self.devices.iter().filter(|device| device.user == user.id);
         let reports = theirs.filter_map(|device| {
@@ -69,9 +216,14 @@ impl Facts {
             user: user.name.clone(),
             display_name: user.display_name.clone(),
             state: self.state(user.id, fact),
-            sent_at: self.sent(user.id, fact).filter(|_| !lost),
-            received_at: received.map(|(at, _)| at.max(fact.message.created_at)),
+            sent_at: taken.map(|(at, _)| at).or(handed),
+            received_at: received_at.map(|at| at.max(fact.message.created_at)),
             device: device.map(|device| device.name.clone()),
+            channel: channel.and_then(|(_, id)| self.channel_name(id)),
+            why: None,
+            escalated: None,
+            reminded_at: self.escalated.reminded(fact.seq, user.id),
+            devices: Vec::new(),
             shown: best.map(|(_, shown, _)| shown),
             shown_at: best.filter(|(_, shown, _)| *shown == Shown::Shown).map(|(_, _, at)| at),
             read_at,
@@ -80,7 +232,7 @@ impl Facts {
         }
     }
 
-    fn state(&self, user: UserId, fact: &MessageFact) -> State {
+    pub(super) fn state(&self, user: UserId, fact: &MessageFact) -> State {
         let withdrawn = self.withdrawn.get(&(fact.seq, user));
         let pressed = self.presses(user, fact.seq);
         if pressed.1.is_some() {
@@ -90,10 +242,12 @@ impl Facts {
             return State::Read;
         }
         let lost = self.lost.contains(&(fact.seq, user));
-        if withdrawn.is_none() && !lost && self.received(user, fact).is_some() {
+        let arrived = self.received(user, fact).is_some() || self.confirmed(user, fact.seq).is_some();
+        if withdrawn.is_none() && !lost && arrived {
             return State::Received;
         }
-        if !lost && self.sent(user, fact).is_some() {
+        let sent = self.sent(user, fact).is_some() || self.accepted(user, fact.seq).is_some();
+        if !lost && sent {
             return State::Sent;
         }
         // Not arrived: what ended the waiting first?
@@ -154,7 +308,9 @@ impl Facts {
             let before = self.now.saturating_sub(self.keep_receipts);
             for index in self.oldest(shelf, |fact| !fact.kept() && fact.message.created_at <= before) {
                 self.messages[index].forgotten = true;
-                self.post_forgotten(self.messages[index].seq);
+                let seq = self.messages[index].seq;
+                self.post_forgotten(seq);
+                self.escalated.forget(seq);
             }
         }
         self.forget_states(longest);
@@ -188,6 +344,8 @@ impl Facts {
             entry.entry = crate::Entry::Message(None);
         }
         pruned.messages += 1;
+        let seq = fact.seq;
+        self.tell_missed(seq);
         let fact = &self.messages[index];
         let lost = self
             .users

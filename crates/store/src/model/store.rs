@@ -4,16 +4,18 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use tocsin_protocol::{
-    Device, Epoch, MessageId, MessageView, NewTopic, NewUser, Page, Receipt, Seq, Token, Topic, User,
+    Counts, Device, Epoch, MessageId, MessageView, NewTopic, NewUser, Page, Receipt, ReceiptSummary, Seq,
+    Token, Topic, User,
     account::{TopicChange, UserChange},
 };
 use tokio::sync::watch;
 
 use super::ModelStore;
 use crate::{
-    AckRange, Claim, DeviceId, DeviceRecord, EpochReason, Error, InboxQuery, JoinOrder, Joined, LogEntry,
-    Lost, NewMessage, Press, Principal, Pruned, Publication, Replay, Result, SecretHash, SessionOrder,
-    SessionRecord, ShownRow, Snapshot, Stats, Store, TokenId, TokenOrder, TopicId, UserId, Viewer,
+    AckRange, Claim, DeviceId, DeviceRecord, EpochReason, Error, Here, InboxQuery, JoinOrder, Joined,
+    LogEntry, Lost, NewMessage, PeoplePage, Press, Principal, Pruned, Publication, ReceiptQuery, Replay,
+    Result, SecretHash, SessionOrder, SessionRecord, ShownRow, Snapshot, Stats, Store, TokenId, TokenOrder,
+    TopicId, UserId, Viewer,
 };
 
 #[async_trait]
@@ -136,8 +138,20 @@ impl Store for ModelStore {
         self.look(|facts| Ok(facts.unread(user)))
     }
 
-    async fn receipt(&self, viewer: Viewer, id: MessageId) -> Result<Receipt> {
-        self.look(|facts| facts.receipt(viewer, id))
+    async fn receipt(&self, viewer: Viewer, id: MessageId, page: PeoplePage) -> Result<Receipt> {
+        self.look(|facts| facts.receipt(viewer, id, &page))
+    }
+
+    async fn counts(&self, id: MessageId) -> Result<Counts> {
+        self.look(|facts| facts.counts(id))
+    }
+
+    async fn receipts(&self, viewer: Viewer, query: ReceiptQuery) -> Result<Page<ReceiptSummary>> {
+        self.look(|facts| facts.receipts(viewer, &query))
+    }
+
+    async fn presences(&self, users: &[String]) -> Result<Vec<Here>> {
+        self.look(|facts| Ok(facts.presences(users)))
     }
 
     async fn users(&self) -> Result<Vec<User>> {

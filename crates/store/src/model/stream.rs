@@ -20,6 +20,7 @@ impl Facts {
         let mut message = fact.message.clone();
         message.cursor.epoch = self.epoch.clone();
         message.superseded_by = fact.newer.map(|(id, _)| id);
+        message.escalates = fact.original.and_then(|seq| self.message_at(seq)).map(|known| known.message.id);
         message.expired = message.expires_at.is_some_and(|at| at <= self.now);
         message
     }
@@ -173,6 +174,7 @@ impl Facts {
                 }
             }
         }
+        self.tell_reached();
     }
 
     pub(super) fn report_shown(&mut self, rows: &[ShownRow]) {
@@ -242,7 +244,8 @@ impl Facts {
 
     pub(super) fn seen_by(&self, user: Option<UserId>, fact: &MessageFact) -> MessageView {
         let (read_at, acknowledged_at) = user.map(|user| self.presses(user, fact.seq)).unwrap_or_default();
-        MessageView { message: self.marked(fact), read_at, acknowledged_at }
+        let settled = self.settled(fact).filter(|_| acknowledged_at.is_none());
+        MessageView { message: self.marked(fact), read_at, acknowledged_at, settled }
     }
 
     pub(super) fn message(&self, viewer: Viewer, id: MessageId) -> Result<MessageView> {

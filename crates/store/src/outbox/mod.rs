@@ -167,6 +167,9 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Deliveries, newest first.
     async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>>;
+    /// How these messages fare with these people and with groups, in the order in which they were queued. Reports on a
+    /// message are not the message.
+    async fn ways(&self, messages: Vec<MessageId>, people: Vec<String>) -> Result<Vec<Delivery>>;
     /// One with its tries.
     async fn delivery(&self, id: DeliveryId) -> Result<DeliveryDetail>;
     /// Queues what failed, again: the oldest [`RESEND_MOST`] of what can be sent. How many; where there may be more, it is
@@ -187,8 +190,11 @@ pub(crate) fn folds_case(kind: ChannelKind) -> bool {
 }
 
 /// The key by which a platform recognises a repetition: at most 32 characters `[0-9A-Za-z_-]`.
-pub(crate) fn key(message: MessageId, user: i64, channel: ChannelId, intent: i64) -> String {
-    let mut key = format!("{message}-{}-{}", short(user), short(channel.0));
+/// `what` is 0 for the message itself, and the number of a milestone for a report about it.
+pub(crate) fn key(message: MessageId, (user, what): (i64, i64), channel: ChannelId, intent: i64) -> String {
+    // No number begins with 0 but 0 itself: a report's key is no person's.
+    let who = if what == 0 { short(user) } else { format!("0r{}", short(what)) };
+    let mut key = format!("{message}-{who}-{}", short(channel.0));
     if intent > 0 {
         key.push('-');
         key.push_str(&short(intent));
@@ -280,10 +286,11 @@ mod tests {
     #[test]
     fn keys_fit_the_strictest_platform_and_are_of_the_message_not_the_try() {
         let id: MessageId = "ABCDEFGHIJKL".parse().unwrap();
-        let plain = key(id, 41, ChannelId(3), 0);
+        let plain = key(id, (41, 0), ChannelId(3), 0);
         assert_eq!(plain, "ABCDEFGHIJKL-15-3");
-        assert_ne!(plain, key(id, 41, ChannelId(3), 1));
-        let long = key(id, i64::from(u32::MAX), ChannelId(1_000_000), 99);
+        assert_ne!(plain, key(id, (41, 0), ChannelId(3), 1));
+        assert_eq!(key(id, (0, 6), ChannelId(3), 0), "ABCDEFGHIJKL-0r6-3");
+        let long = key(id, (i64::from(u32::MAX), 0), ChannelId(1_000_000), 99);
         assert!(long.len() <= 32, "{long}");
         assert!(digest_key("0123456789abcdef-z", DeliveryId(i64::from(u32::MAX))).len() <= 32);
     }

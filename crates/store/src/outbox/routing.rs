@@ -78,6 +78,12 @@ impl Routing {
         targets
     }
 
+    /// Whether a rule leads from a topic (0: messages that name people) to a channel, for whomever and whatever priority.
+    pub(crate) fn carries(&self, channel: ChannelId, topic: i64, group: bool) -> bool {
+        let leads = |of: i64| if group { of == topic && of != 0 } else { of == topic || of == 0 };
+        self.rules.iter().any(|((known, of, _), from)| *known == channel && from.is_some() && leads(*of))
+    }
+
     /// The most particular rule: what a person chose for themselves is stronger than what a topic says.
     fn rule(&self, channel: ChannelId, topic: i64, user: i64) -> Option<&Option<u8>> {
         [(topic, user), (0, user), (topic, 0), (0, 0)]

@@ -14,6 +14,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use tocsin_protocol::{Millis, Priority, Seq};
 
 use super::{
+    escalation,
     fault::Outcome,
     ledger::Device,
     owed::{Item, Owed, Walk},
@@ -46,18 +47,20 @@ pub(super) struct Booker {
 
 /// Books all of them. Ranges of devices that are gone are passed over.
 pub(super) fn acknowledge(tx: &mut Tx<'_>, ranges: &[AckRange]) -> Outcome<()> {
+    let mut stretches = Vec::with_capacity(ranges.len());
     for range in ranges {
         let to = range.to.min(tx.head);
         if range.from < to
             && let Some(mut booker) = take(tx, range.device)?
         {
             book(tx.conn, &mut booker, (range.from, to), range.at)?;
+            stretches.push(range.from + 1..=to);
             if tx.names.bookers.len() < BOOKERS {
                 tx.names.bookers.insert(range.device, booker);
             }
         }
     }
-    Ok(())
+    escalation::stored(tx, &stretches)
 }
 
 fn take(tx: &mut Tx<'_>, id: DeviceId) -> Outcome<Option<Booker>> {
@@ -68,7 +71,7 @@ fn take(tx: &mut Tx<'_>, id: DeviceId) -> Outcome<Option<Booker>> {
     let row: Option<(i64, Option<Seq>)> =
         tx.conn.prepare_cached(sql)?.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let Some((user, position)) = row else { return Ok(None) };
-    let device = Device::load(tx.conn, id, String::new())?;
+    let device = Device::load(tx.conn, id)?;
     let sql = "SELECT to_seq, at FROM ack WHERE device = ?1 ORDER BY to_seq DESC LIMIT 1";
     let last =
         tx.conn.prepare_cached(sql)?.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
@@ -202,7 +205,7 @@ mod tests {
     fn the_statement_of_every_acknowledgement_is_compiled_once() {
         let dir = tempfile::tempdir().unwrap();
         let conn = open::writer(dir.path()).unwrap();
-        let device = Device::load(&conn, DeviceId(1), String::new()).unwrap();
+        let device = Device::load(&conn, DeviceId(1)).unwrap();
         let booker = Booker { device, user: UserId(1), position: None, last: None };
         for at in 0..3 {
             contents(&conn, &booker, (at, at + 1)).unwrap();

@@ -22,7 +22,7 @@ use crate::{Claim, DeviceId, UserId};
 pub(super) fn claim(tx: &mut Tx<'_>, id: DeviceId, limit: usize) -> Outcome<Claim> {
     let view = tx.view();
     let record = device::known(tx.conn, id)?;
-    let device = Device::load(tx.conn, id, record.name)?;
+    let device = Device::load(tx.conn, id)?;
     let ledger = Ledger::load(tx.conn, record.user)?;
     let sql = "SELECT max(claimed, ifnull(position, 0)) FROM device WHERE id = ?1";
     let start: Seq = tx.conn.prepare_cached(sql)?.query_row([id.0], |row| row.get(0))?;

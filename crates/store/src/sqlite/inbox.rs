@@ -3,6 +3,7 @@
 use tocsin_protocol::{MessageId, MessageView, Page};
 
 use super::{
+    escalation,
     fault::Outcome,
     message::{self, Found},
     owed::{self, Item, Order, Owed, Walk},
@@ -72,7 +73,8 @@ pub(super) fn seen_by(view: &View<'_>, user: Option<UserId>, found: Found) -> Ou
         Some(user) => receipt::pressed(view.conn, user, found.seq)?,
         None => (None, None),
     };
-    Ok(MessageView { message: found.marked(view.now), read_at, acknowledged_at })
+    let settled = if acknowledged_at.is_none() { escalation::settled(view, &found)? } else { None };
+    Ok(MessageView { message: found.marked(view.now), read_at, acknowledged_at, settled })
 }
 
 /// One message, as far as the viewer may see it.

@@ -12,20 +12,19 @@ use crate::{DeviceId, UserId};
 /// A device with its filters over time.
 pub(super) struct Device {
     pub(super) id: DeviceId,
-    pub(super) name: String,
     /// From which position (exclusive) on which topics; nothing before the first: all.
     filters: Vec<(Seq, Option<Vec<i64>>)>,
 }
 
 impl Device {
-    pub(super) fn load(conn: &Connection, id: DeviceId, name: String) -> Outcome<Self> {
+    pub(super) fn load(conn: &Connection, id: DeviceId) -> Outcome<Self> {
         let mut sql =
             conn.prepare_cached("SELECT from_seq, topics FROM filter WHERE device = ?1 ORDER BY from_seq")?;
         let filters = sql.query_map([id.0], |row| {
             let topics: Option<String> = row.get(1)?;
             Ok((row.get(0)?, topics.map(|text| log::ids(&text))))
         })?;
-        Ok(Self { id, name, filters: filters.collect::<Result<_, _>>()? })
+        Ok(Self { id, filters: filters.collect::<Result<_, _>>()? })
     }
 
     /// Whether it never had a filter.
@@ -49,24 +48,17 @@ pub(super) struct Ledger {
     devices: Vec<Device>,
 }
 
-/// A device has a message.
-pub(super) struct Has<'a> {
-    pub(super) at: Millis,
-    pub(super) device: &'a Device,
-}
-
 impl Ledger {
     pub(super) fn load(conn: &Connection, user: UserId) -> Outcome<Self> {
-        let mut sql = conn.prepare_cached("SELECT id, name FROM device WHERE user = ?1 ORDER BY id")?;
-        let rows = sql.query_map([user.0], |row| Ok((DeviceId(row.get(0)?), row.get(1)?)))?;
+        let mut sql = conn.prepare_cached("SELECT id FROM device WHERE user = ?1 ORDER BY id")?;
+        let rows = sql.query_map([user.0], |row| Ok(DeviceId(row.get(0)?)))?;
         let rows = rows.collect::<Result<Vec<_>, _>>()?;
-        let devices =
-            rows.into_iter().map(|(id, name)| Device::load(conn, id, name)).collect::<Outcome<_>>()?;
+        let devices = rows.into_iter().map(|id| Device::load(conn, id)).collect::<Outcome<_>>()?;
         Ok(Self { user, devices })
     }
 
-    /// The device that stored it first, the earliest booked if two did at once.
-    pub(super) fn received(&self, conn: &Connection, item: Item) -> Outcome<Option<Has<'_>>> {
+    /// When the first of them stored it.
+    pub(super) fn received(&self, conn: &Connection, item: Item) -> Outcome<Option<Millis>> {
         self.first(
             conn,
             item,
@@ -74,8 +66,8 @@ impl Ledger {
         )
     }
 
-    /// The device it was first handed to without a cursor.
-    pub(super) fn sent(&self, conn: &Connection, item: Item) -> Outcome<Option<Has<'_>>> {
+    /// When it was first handed to one of them without a cursor.
+    pub(super) fn sent(&self, conn: &Connection, item: Item) -> Outcome<Option<Millis>> {
         self.first(
             conn,
             item,
@@ -83,18 +75,15 @@ impl Ledger {
         )
     }
 
-    fn first(&self, conn: &Connection, item: Item, sql: &str) -> Outcome<Option<Has<'_>>> {
+    fn first(&self, conn: &Connection, item: Item, sql: &str) -> Outcome<Option<Millis>> {
         let mut sql = conn.prepare_cached(sql)?;
-        let mut first: Option<Has<'_>> = None;
+        let mut first: Option<Millis> = None;
         for device in self.devices.iter().filter(|device| device.takes(item)) {
             // Rows of one device do not overlap: the first that ends at or after it is the only one that can cover it.
             let row: Option<(Seq, Millis)> =
                 sql.query_row((device.id.0, item.seq), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-            if let Some((_, at)) = row.filter(|(from, _)| *from < item.seq)
-                && first.as_ref().is_none_or(|first| at < first.at)
-            {
-                first = Some(Has { at, device });
-            }
+            let at = row.filter(|(from, _)| *from < item.seq).map(|(_, at)| at);
+            first = [first, at].into_iter().flatten().min();
         }
         Ok(first)
     }

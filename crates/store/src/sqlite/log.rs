@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, Row};
-use tocsin_protocol::{Cursor, Millis, Seq, StateChange};
+use tocsin_protocol::{Cursor, Millis, Seq, StateChange, escalation::Settled};
 
 use super::{fault::Outcome, message, view::View};
 use crate::{DeviceId, Entry, LogEntry, Snapshot, TokenId, TopicId, UserId};
@@ -26,29 +26,41 @@ pub(super) fn head(conn: &Connection) -> Outcome<Seq> {
 
 /// Stores an entry that is not a message.
 pub(super) fn insert(conn: &Connection, seq: Seq, at: Millis, entry: &Entry) -> Outcome<()> {
-    let sql = "INSERT INTO entry (seq, at, kind, a, b, c, d, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let sql =
+        "INSERT INTO entry (seq, at, kind, a, b, c, d, data, by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let mut sql = conn.prepare_cached(sql)?;
     let none = None::<i64>;
     match entry {
         Entry::Message(_) => 0,
-        Entry::Joined { topic, user } => sql.execute((seq, at, JOINED, topic.0, user.0, none, none, none))?,
-        Entry::Left { topic, user } => sql.execute((seq, at, LEFT, topic.0, user.0, none, none, none))?,
+        Entry::Joined { topic, user } => {
+            sql.execute((seq, at, JOINED, topic.0, user.0, none, none, none, none))?
+        }
+        Entry::Left { topic, user } => {
+            sql.execute((seq, at, LEFT, topic.0, user.0, none, none, none, none))?
+        }
         Entry::Filter { device, topics } => {
             let topics = topics.as_ref().map(|topics| ids_text(topics.iter().map(|id| id.0)));
-            sql.execute((seq, at, FILTER, device.0, none, none, none, topics))?
+            sql.execute((seq, at, FILTER, device.0, none, none, none, topics, none))?
         }
         Entry::State { user, change } => {
             let (read, acknowledged) = (change.read_at, change.acknowledged_at);
-            sql.execute((seq, at, STATE, user.0, none, read, acknowledged, change.id.as_str()))?
+            // Nobody is reminded of what somebody took care of: one column has the time of either.
+            let (by, time) = match &change.settled {
+                Some(settled) => (Some(settled.by.as_str()), Some(settled.at)),
+                None => (None, change.remind_at),
+            };
+            sql.execute((seq, at, STATE, user.0, time, read, acknowledged, change.id.as_str(), by))?
         }
-        Entry::Revoked { token } => sql.execute((seq, at, REVOKED, token.0, none, none, none, none))?,
+        Entry::Revoked { token } => sql.execute((seq, at, REVOKED, token.0, none, none, none, none, none))?,
         Entry::SessionEnded { session } => {
-            sql.execute((seq, at, SESSION_ENDED, none, none, none, none, session.as_slice()))?
+            sql.execute((seq, at, SESSION_ENDED, none, none, none, none, session.as_slice(), none))?
         }
         Entry::UserRemoved { user } => {
-            sql.execute((seq, at, USER_REMOVED, user.0, none, none, none, none))?
+            sql.execute((seq, at, USER_REMOVED, user.0, none, none, none, none, none))?
         }
-        Entry::AccountsChanged => sql.execute((seq, at, ACCOUNTS_CHANGED, none, none, none, none, none))?,
+        Entry::AccountsChanged => {
+            sql.execute((seq, at, ACCOUNTS_CHANGED, none, none, none, none, none, none))?
+        }
     };
     Ok(())
 }
@@ -64,9 +76,12 @@ pub(super) fn ids(text: &str) -> Vec<i64> {
     text.trim_matches(['[', ']']).split(',').filter_map(|id| id.parse().ok()).collect()
 }
 
-/// Reads a state change from its columns c, d and data.
+/// Reads a state change from its columns b, c, d, data and by.
 pub(super) fn state(row: &Row<'_>, seq: Seq, view: &View<'_>) -> rusqlite::Result<StateChange> {
+    let (by, time): (Option<String>, Option<Millis>) = (row.get("by")?, row.get("b")?);
     Ok(StateChange {
+        remind_at: time.filter(|_| by.is_none()),
+        settled: by.zip(time).map(|(by, at)| Settled { by, at }),
         cursor: Cursor::new(view.epoch.clone(), seq),
         id: message::id_at(row, "data")?,
         read_at: row.get("c")?,

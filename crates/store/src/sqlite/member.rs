@@ -1,6 +1,7 @@
 //! Membership over time.
 
 use super::{
+    escalation,
     fault::Outcome,
     tx::{Tx, topic_id, user_id},
     user,
@@ -55,7 +56,8 @@ pub(super) fn end(tx: &mut Tx<'_>, topic: TopicId, user: UserId) -> Outcome<()> 
     let seq = tx.append(Entry::Left { topic, user })?;
     let sql = "UPDATE member SET to_seq = ?3 WHERE user = ?1 AND topic = ?2 AND to_seq IS NULL";
     tx.conn.prepare_cached(sql)?.execute((user.0, topic.0, seq))?;
-    withdraw::withdraw(tx, user, Some(topic), seq)
+    withdraw::withdraw(tx, user, Some(topic), seq)?;
+    escalation::left(tx, user, Some(topic))
 }
 
 /// Everybody who is a member of a topic now.

@@ -8,8 +8,9 @@ use super::{fault::Outcome, log, view::View};
 use crate::{Address, Error, NewMessage, StoredMessage, TokenId, TopicId, UserId};
 
 /// Begins every query that reads whole messages with [`read`].
-pub(super) const SELECT: &str = "SELECT m.*, t.name AS topic_name, n.id AS newer_id, n.seq AS newer_seq FROM message m \
-     LEFT JOIN topic t ON t.id = m.topic LEFT JOIN message n ON n.seq = m.superseded_by";
+pub(super) const SELECT: &str = "SELECT m.*, t.name AS topic_name, n.id AS newer_id, n.seq AS newer_seq, \
+     o.id AS original_id FROM message m LEFT JOIN topic t ON t.id = m.topic LEFT JOIN message n ON n.seq = m.superseded_by \
+     LEFT JOIN message o ON o.seq = m.escalates";
 
 /// What most messages do not have, in one column.
 #[derive(Default, PartialEq, Serialize, Deserialize)]
@@ -50,6 +51,8 @@ pub(super) struct Found {
     pub(super) token: TokenId,
     pub(super) user: Option<UserId>,
     pub(super) newer: Option<(MessageId, Seq)>,
+    /// The message that this is a copy of.
+    pub(super) original: Option<Seq>,
     pub(super) pruned: bool,
     pub(super) pruned_at: Option<Millis>,
 }
@@ -60,6 +63,11 @@ impl Found {
             Address::Topic(topic) => Some(topic.0),
             Address::People(_) => None,
         }
+    }
+
+    /// The position that its receipt is about: its own, or that of the message it is a copy of.
+    pub(super) fn root(&self) -> Seq {
+        self.original.unwrap_or(self.seq)
     }
 
     /// As a replay carries it: marked if it is expired or superseded by now.
@@ -113,6 +121,7 @@ pub(super) fn read(row: &Row<'_>, view: &View<'_>) -> rusqlite::Result<Found> {
         key: row.get("key")?,
         thread: id_or_none(row, "thread")?.unwrap_or(id),
         supersedes: id_or_none(row, "supersedes")?,
+        escalates: id_or_none(row, "original_id")?,
         resolved: row.get("resolved")?,
         created_at: row.get("at")?,
         expires_at: row.get("expires_at")?,
@@ -130,6 +139,7 @@ pub(super) fn read(row: &Row<'_>, view: &View<'_>) -> rusqlite::Result<Found> {
         token: TokenId(row.get("token")?),
         user: row.get::<_, Option<i64>>("user")?.map(UserId),
         newer,
+        original: row.get("escalates")?,
         pruned: pruned_at.is_some(),
         pruned_at,
     })

@@ -16,6 +16,7 @@ mod checkpoint;
 mod claim;
 mod copy;
 mod device;
+mod escalation;
 mod fault;
 mod inbox;
 mod invite;
@@ -54,7 +55,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, OnceLock, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -126,6 +127,10 @@ struct Shared {
     head: watch::Sender<Seq>,
     /// Counts commits after which something of the outbox may be due.
     outbox: watch::Sender<u64>,
+    /// Counts commits after which an escalation may be due earlier.
+    stirred: watch::Sender<u64>,
+    /// The latest time that the writer has seen since it looked whether the clock went back.
+    latest: AtomicI64,
     /// Set once, by a failed flush; then everything answers with it.
     poison: OnceLock<String>,
     touched: Mutex<touch::Touched>,
@@ -173,6 +178,24 @@ impl Shared {
         trouble.error()
     }
 
+    /// The writer's time for its next verb.
+    fn tick(&self) -> Millis {
+        let now = self.now();
+        self.latest.fetch_max(now, Ordering::Relaxed);
+        now
+    }
+
+    /// Whether the clock is back by more than this behind what was seen; yes at the start, when nobody knows. So until
+    /// [`set_back`](Self::set_back).
+    fn went_back(&self, now: Millis, by: Millis) -> bool {
+        self.latest.load(Ordering::Relaxed) > now.saturating_add(by)
+    }
+
+    /// What was planned by the later clock is moved, and committed.
+    fn set_back(&self, now: Millis) {
+        self.latest.store(now, Ordering::Relaxed);
+    }
+
     fn pruned(&self) -> Seq {
         self.pruned.load(Ordering::Relaxed)
     }
@@ -196,6 +219,8 @@ impl SqliteStore {
             epoch: RwLock::new(identity.epoch),
             head: watch::Sender::new(identity.head),
             outbox: watch::Sender::new(0),
+            stirred: watch::Sender::new(0),
+            latest: AtomicI64::new(Millis::MAX),
             poison: OnceLock::new(),
             touched: Mutex::default(),
             recent: Mutex::new(recent::Recent::after(identity.head)),

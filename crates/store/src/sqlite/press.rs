@@ -2,7 +2,7 @@
 
 use tocsin_protocol::{Cursor, Message, MessageView, StateChange};
 
-use super::{fault::Outcome, inbox, message, owed, receipt, thread, tx::Tx};
+use super::{escalation, fault::Outcome, inbox, message, owed, receipt, thread, tx::Tx};
 use crate::{Entry, Error, Press, Pressed, UserId};
 
 /// Books it; the first time stands. Appends to the log only what changed something. A message whose body is gone can
@@ -26,10 +26,21 @@ pub(super) fn press(tx: &mut Tx<'_>, press: Press) -> Outcome<MessageView> {
             "INSERT OR REPLACE INTO press (seq, user, read_at, acknowledged_at) VALUES (?1, ?2, ?3, ?4)";
         tx.conn.prepare_cached(sql)?.execute((seq, user.0, after.0, after.1))?;
         let cursor = Cursor::new(tx.epoch.clone(), tx.head + 1);
-        let change = StateChange { cursor, id: press.message, read_at: after.0, acknowledged_at: after.1 };
+        let change = StateChange {
+            cursor,
+            id: press.message,
+            read_at: after.0,
+            acknowledged_at: after.1,
+            remind_at: None,
+            settled: None,
+        };
         tx.append(Entry::State { user, change })?;
     }
-    if let Some(at) = after.1.filter(|_| before.1.is_none()) {
+    let fresh = after.1.filter(|_| before.1.is_none());
+    if after != before {
+        escalation::pressed(tx, &found, user, fresh)?;
+    }
+    if let Some(at) = fresh {
         carry_forward(tx, user, &found.stored.message, at)?;
     }
     inbox::seen_by(&tx.view(), Some(user), message::by_id(&tx.view(), press.message)?)
@@ -53,6 +64,7 @@ fn carry_forward(
             break;
         }
         thread::carry(tx, user, seq, id, at)?;
+        escalation::pressed(tx, &newer, user, Some(at))?;
         older = (message.priority, message.resolved);
         next = newer.newer;
     }

@@ -5,9 +5,9 @@
 //! between.
 
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter, types::Value};
-use tocsin_protocol::{Millis, Seq, limits::ALERTS_TOPIC};
+use tocsin_protocol::{Millis, Seq, State, limits::ALERTS_TOPIC};
 
-use super::{DAY, fault::Outcome, ledger::Ledger, message, outbox, owed, receipt, tx::Tx};
+use super::{DAY, escalation, fault::Outcome, message, outbox, receipt::standing, tx::Tx};
 use crate::Pruned;
 
 /// Rows per call and kind: some tens of milliseconds.
@@ -105,10 +105,11 @@ fn prune_one(
     pruned.messages += 1;
     room.rows = room.rows.saturating_sub(1);
     let Some(found) = message::at(&tx.view(), seq)? else { return Ok(()) };
-    for user in owed::audience(tx.conn, seq, &found.stored.address)? {
+    escalation::pruned(tx, seq)?;
+    for person in standing::audience(&tx.view(), &found)? {
         room.pairs = room.pairs.saturating_sub(1);
-        let ledger = Ledger::load(tx.conn, user)?;
-        if receipt::is_lost(tx.conn, &ledger, user, &found)? {
+        if person.state == State::LostToRetention {
+            let user = person.user;
             let sql = "INSERT INTO lost (seq, user) VALUES (?1, ?2)";
             tx.conn.prepare_cached(sql)?.execute((seq, user.0))?;
             pruned.lost += 1;
@@ -219,6 +220,10 @@ fn forget_message(tx: &Tx<'_>, seq: Seq) -> Outcome<()> {
         "DELETE FROM shown WHERE seq = ?1",
         "DELETE FROM withdrawn WHERE seq = ?1",
         "DELETE FROM lost WHERE seq = ?1",
+        "DELETE FROM remind WHERE seq = ?1",
+        "DELETE FROM report WHERE seq = ?1",
+        "DELETE FROM step_run WHERE seq = ?1",
+        "DELETE FROM escalation WHERE seq = ?1",
         "DELETE FROM message WHERE seq = ?1",
     ] {
         tx.conn.prepare_cached(sql)?.execute([seq])?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, ffi};
 use tocsin_protocol::{Cursor, Message, MessageId, Millis, Published, Seq};
 
-use super::{fault::Outcome, log, message, outbox, thread, tx::Tx};
+use super::{escalation, fault::Outcome, log, message, outbox, thread, tx::Tx};
 use crate::{
     Address, Authority, Entry, Error, LogEntry, NewMessage, Publication, StoredMessage, TopicId, UserId,
 };
@@ -25,12 +25,66 @@ pub(super) fn publish(tx: &mut Tx<'_>, new: &NewMessage) -> Outcome<Publication>
         return Ok(Publication { published, repeated: true });
     }
     let (address, audience) = address(tx, new)?;
+    let topic = new.topic.as_ref().map(|name| tx.names.topic(tx.conn, name)).transpose()?;
+    let sets = escalation::sets(tx, new, topic.as_ref())?;
     let older = thread::older(&tx.view(), new, &address)?;
+    let stored = store(tx, new, address, older.as_ref(), None)?;
+    escalation::published(tx, (new, sets), &stored, older.as_ref(), topic.as_ref())?;
+    let message = &stored.message;
+    let published = Published {
+        id: message.id,
+        seq: message.cursor.seq,
+        audience,
+        superseded: older.map(|older| older.id),
+        warning: (audience == 0).then(|| NOBODY.to_owned()),
+    };
+    remember(tx, new, &published)?;
+    Ok(Publication { published, repeated: false })
+}
+
+/// Publishes a copy of a message for somebody whom its escalation brings in. It sets nothing going. Its position.
+pub(super) fn copy(tx: &mut Tx<'_>, new: &NewMessage, original: &Message) -> Outcome<Seq> {
+    let (address, _) = address(tx, new)?;
+    let older = thread::older(&tx.view(), new, &address)?;
+    let stored = store(tx, new, address, older.as_ref(), Some(original))?;
+    Ok(stored.message.cursor.seq)
+}
+
+/// Writes the message and what follows from it for people and channels.
+fn store(
+    tx: &mut Tx<'_>,
+    new: &NewMessage,
+    address: Address,
+    older: Option<&thread::Older>,
+    original: Option<&Message>,
+) -> Outcome<Arc<StoredMessage>> {
     let seq = tx.head + 1;
+    let mut message = message_of(tx, new, older, original)?;
+    let original = original.map(|original| original.cursor.seq);
+    while !insert(tx.conn, (seq, original), &message, &address, new)? {
+        message.id = new_id(tx.now)?;
+        message.thread = older.map_or(message.id, |older| older.thread);
+    }
+    tx.head = seq;
+    let stored = Arc::new(StoredMessage { message, address });
+    tx.appended.push(LogEntry { seq, at: tx.now, entry: Entry::Message(Some(Arc::clone(&stored))) });
+    if let Some(older) = older {
+        thread::supersede(tx, older, &stored)?;
+    }
+    outbox::enqueue(tx, &stored)?;
+    Ok(stored)
+}
+
+fn message_of(
+    tx: &Tx<'_>,
+    new: &NewMessage,
+    older: Option<&thread::Older>,
+    original: Option<&Message>,
+) -> Outcome<Message> {
     let id = new_id(tx.now)?;
-    let mut message = Message {
+    Ok(Message {
         id,
-        cursor: Cursor::new(tx.epoch.clone(), seq),
+        cursor: Cursor::new(tx.epoch.clone(), tx.head + 1),
         topic: new.topic.clone(),
         sender: new.sender.name.clone(),
         title: new.title.clone(),
@@ -41,35 +95,15 @@ pub(super) fn publish(tx: &mut Tx<'_>, new: &NewMessage) -> Outcome<Publication>
         click: new.click.clone(),
         actions: new.actions.clone(),
         key: new.key.clone(),
-        thread: older.as_ref().map_or(id, |older| older.thread),
-        supersedes: older.as_ref().map(|older| older.id),
+        thread: older.map_or(id, |older| older.thread),
+        supersedes: older.map(|older| older.id),
+        escalates: original.map(|original| original.id),
         resolved: new.resolved,
         created_at: tx.now,
         expires_at: new.expires_in_ms.map(|span| tx.now.saturating_add(span)),
         superseded_by: None,
         expired: false,
-    };
-    while !insert(tx.conn, seq, &message, &address, new)? {
-        message.id = new_id(tx.now)?;
-        message.thread = older.as_ref().map_or(message.id, |older| older.thread);
-    }
-    let id = message.id;
-    tx.head = seq;
-    let stored = Arc::new(StoredMessage { message, address });
-    tx.appended.push(LogEntry { seq, at: tx.now, entry: Entry::Message(Some(Arc::clone(&stored))) });
-    if let Some(older) = &older {
-        thread::supersede(tx, older, &stored)?;
-    }
-    outbox::enqueue(tx, &stored)?;
-    let published = Published {
-        id,
-        seq,
-        audience,
-        superseded: older.map(|older| older.id),
-        warning: (audience == 0).then(|| NOBODY.to_owned()),
-    };
-    remember(tx, new, &published)?;
-    Ok(Publication { published, repeated: false })
+    })
 }
 
 /// What the same request was answered before.
@@ -132,14 +166,14 @@ fn address(tx: &mut Tx<'_>, new: &NewMessage) -> Outcome<(Address, u64)> {
 /// Writes the message's rows; `false`, and nothing is written, if its id is taken.
 fn insert(
     conn: &Connection,
-    seq: Seq,
+    (seq, original): (Seq, Option<Seq>),
     message: &Message,
     address: &Address,
     new: &NewMessage,
 ) -> Outcome<bool> {
     let sql = "INSERT INTO message (seq, id, at, topic, people, token, user, sender, title, body, extras, priority, \
-               key, thread, supersedes, resolved, expires_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+               key, thread, supersedes, resolved, expires_at, escalates) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
     let (topic, people): (Option<TopicId>, Option<&[UserId]>) = match address {
         Address::Topic(topic) => (Some(*topic), None),
         Address::People(people) => (None, Some(people)),
@@ -163,6 +197,7 @@ fn insert(
         message.supersedes.as_ref().map(MessageId::as_str),
         message.resolved,
         message.expires_at,
+        original,
     ]);
     match inserted {
         Ok(_) => {}

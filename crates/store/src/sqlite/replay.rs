@@ -16,7 +16,7 @@ use crate::{DeviceId, Lost, OwedItem, Replay, UserId};
 /// What is owed to the device, oldest first, at most `limit` items.
 pub(super) fn replay(view: &View<'_>, id: DeviceId, after: Seq, upto: Seq, limit: usize) -> Outcome<Replay> {
     let record = device::known(view.conn, id)?;
-    let device = Device::load(view.conn, id, record.name)?;
+    let device = Device::load(view.conn, id)?;
     let upto = upto.min(log::head(view.conn)?).max(after);
     // One more than asked for tells whether there is more.
     let wanted = limit.saturating_add(1);
@@ -75,7 +75,7 @@ fn states(
     (after, upto): (Seq, Seq),
     wanted: usize,
 ) -> Outcome<Vec<StateChange>> {
-    let sql = "SELECT seq, c, d, data FROM entry WHERE kind = 5 AND a = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4";
+    let sql = "SELECT seq, b, c, d, data, by FROM entry WHERE kind = 5 AND a = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4";
     let mut sql = view.conn.prepare_cached(sql)?;
     let rows = sql.query_map((user.0, after, upto, wanted), |row| log::state(row, row.get("seq")?, view))?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -17,7 +17,8 @@ fn number(shown: Shown) -> i64 {
     }
 }
 
-fn state(number: i64) -> Shown {
+/// Back from how it is stored.
+pub(super) fn state(number: i64) -> Shown {
     match number {
         0 => Shown::Pending,
         1 => Shown::Suppressed,
@@ -66,13 +67,8 @@ fn book(conn: &Connection, row: &ShownRow, seq: Seq, at: Millis) -> Outcome<()> 
     Ok(())
 }
 
-/// The best that any device of a person reported, the earliest of the best.
-pub(super) fn best(conn: &Connection, user: UserId, seq: Seq) -> Outcome<Option<(Shown, Millis)>> {
-    let sql = "SELECT s.shown, s.at FROM shown s JOIN device d ON d.id = s.device WHERE s.seq = ?1 AND d.user = ?2 \
-               ORDER BY CASE s.shown WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE s.shown END DESC, s.at, s.device LIMIT 1";
-    let row = conn
-        .prepare_cached(sql)?
-        .query_row((seq, user.0), |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    Ok(row.map(|(shown, at)| (state(shown), at)))
+/// The better of two reports, the earlier of two that are equal.
+pub(super) fn better(known: Option<(Shown, Millis)>, new: (Shown, Millis)) -> (Shown, Millis) {
+    let rank = |(shown, at): (Shown, Millis)| (std::cmp::Reverse(step(number(shown))), at);
+    known.filter(|known| rank(*known) <= rank(new)).unwrap_or(new)
 }

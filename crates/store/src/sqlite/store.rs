@@ -7,7 +7,8 @@ use std::{
 
 use async_trait::async_trait;
 use tocsin_protocol::{
-    Device, Epoch, MessageId, MessageView, NewTopic, NewUser, Page, Receipt, Seq, Token, Topic, User,
+    Counts, Device, Epoch, MessageId, MessageView, NewTopic, NewUser, Page, Receipt, ReceiptSummary, Seq,
+    Token, Topic, User,
     account::{TopicChange, UserChange},
 };
 use tokio::sync::{oneshot, watch};
@@ -17,10 +18,10 @@ use super::{
     replay, session, shown, token, topic, upkeep, user, writer::Terms,
 };
 use crate::{
-    AckRange, Claim, DeviceId, DeviceRecord, EpochReason, Error, InboxQuery, JoinOrder, Joined, LogEntry,
-    Lost, NewMessage, Press, Principal, Pruned, Publication, Replay, Result, SecretHash, SessionOrder,
-    SessionRecord, ShownRow, Snapshot, Stats, Store, TokenId, TokenOrder, TopicId, UserId, Viewer,
-    outbox::Outbox,
+    AckRange, Claim, DeviceId, DeviceRecord, EpochReason, Error, Here, InboxQuery, JoinOrder, Joined,
+    LogEntry, Lost, NewMessage, PeoplePage, Press, Principal, Pruned, Publication, ReceiptQuery, Replay,
+    Result, SecretHash, SessionOrder, SessionRecord, ShownRow, Snapshot, Stats, Store, TokenId, TokenOrder,
+    TopicId, UserId, Viewer, escalation::Escalations, outbox::Outbox,
 };
 
 #[async_trait]
@@ -135,8 +136,21 @@ impl Store for SqliteStore {
         self.read(move |view| inbox::unread(view, user)).await
     }
 
-    async fn receipt(&self, viewer: Viewer, id: MessageId) -> Result<Receipt> {
-        self.read(move |view| receipt::receipt(view, viewer, id)).await
+    async fn receipt(&self, viewer: Viewer, id: MessageId, page: PeoplePage) -> Result<Receipt> {
+        self.read(move |view| receipt::receipt(view, viewer, id, &page)).await
+    }
+
+    async fn counts(&self, id: MessageId) -> Result<Counts> {
+        self.read(move |view| receipt::counts(view, id)).await
+    }
+
+    async fn receipts(&self, viewer: Viewer, query: ReceiptQuery) -> Result<Page<ReceiptSummary>> {
+        self.read(move |view| receipt::receipts(view, viewer, &query)).await
+    }
+
+    async fn presences(&self, users: &[String]) -> Result<Vec<Here>> {
+        let users = users.to_vec();
+        self.read(move |view| receipt::presences(view, &users)).await
     }
 
     async fn users(&self) -> Result<Vec<User>> {
@@ -282,6 +296,10 @@ impl Store for SqliteStore {
     }
 
     fn outbox(self: Arc<Self>) -> Option<Arc<dyn Outbox>> {
+        Some(self)
+    }
+
+    fn escalations(self: Arc<Self>) -> Option<Arc<dyn Escalations>> {
         Some(self)
     }
 

@@ -21,8 +21,8 @@ pub(super) struct Older {
     pub(super) seq: Seq,
     pub(super) id: MessageId,
     pub(super) thread: MessageId,
-    priority: Priority,
-    resolved: bool,
+    pub(super) priority: Priority,
+    pub(super) resolved: bool,
 }
 
 /// Finds it, if there is one.
@@ -120,6 +120,8 @@ pub(super) fn carry(tx: &mut Tx<'_>, user: UserId, seq: Seq, id: MessageId, at: 
         tx.conn.prepare_cached(sql)?.query_row((seq, user.0, at), |row| row.get(0)).optional()?;
     let Some(read_at) = booked else { return Ok(()) };
     let cursor = Cursor::new(tx.epoch.clone(), tx.head + 1);
-    tx.append(Entry::State { user, change: StateChange { cursor, id, read_at, acknowledged_at: Some(at) } })?;
+    let change =
+        StateChange { cursor, id, read_at, acknowledged_at: Some(at), remind_at: None, settled: None };
+    tx.append(Entry::State { user, change })?;
     Ok(())
 }

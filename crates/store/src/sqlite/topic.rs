@@ -8,14 +8,16 @@ use tocsin_protocol::{
 };
 
 use super::{
+    escalation,
     fault::Outcome,
     member,
     tx::{Tx, topic_id, user_id},
     view::View,
 };
-use crate::{Entry, Error, TopicId, UserId};
+use crate::{Entry, Error, TopicId, UserId, rules};
 
-const SELECT: &str = "SELECT t.name, t.description, t.retention_days, t.created_at, \
+const SELECT: &str = "SELECT t.name, t.description, t.retention_days, t.created_at, t.expect_every_ms / 1000 AS expect_every_s, \
+     t.silent_since, (SELECT p.name FROM policy p WHERE p.id = t.policy AND p.removed_at IS NULL) AS policy, \
      (SELECT count(*) FROM member m WHERE m.topic = t.id AND m.to_seq IS NULL) AS members, \
      EXISTS (SELECT 1 FROM member m WHERE m.user = ?1 AND m.topic = t.id AND m.to_seq IS NULL) AS member \
      FROM topic t WHERE t.removed_at IS NULL";
@@ -27,6 +29,9 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Topic> {
         members: row.get("members")?,
         member: row.get("member")?,
         retention_days: row.get("retention_days")?,
+        policy: row.get("policy")?,
+        expect_every_s: row.get("expect_every_s")?,
+        silent_since: row.get("silent_since")?,
         created_at: row.get("created_at")?,
     })
 }
@@ -74,8 +79,35 @@ pub(super) fn change(tx: &mut Tx<'_>, name: &str, change: &TopicChange) -> Outco
     };
     let sql = "UPDATE topic SET description = ?2, retention_days = ?3 WHERE id = ?1";
     tx.conn.prepare_cached(sql)?.execute((id.0, description, retention))?;
+    if let Some(policy) = &change.policy {
+        attach(tx, id, policy)?;
+    }
+    if let Some(every_s) =
+        change.expect_every_s.filter(|every_s| topic.expect_every_s.unwrap_or(0) != *every_s)
+    {
+        expect(tx, id, every_s)?;
+    }
     tx.append(Entry::AccountsChanged)?;
     Ok(by_name(tx.conn, name, None)?.1)
+}
+
+/// Sets the escalation policy of its messages; no name: none.
+fn attach(tx: &mut Tx<'_>, id: TopicId, policy: &str) -> Outcome<()> {
+    let policy = if policy.is_empty() { None } else { Some(escalation::policy_id(tx.conn, policy)?) };
+    tx.names.forget();
+    tx.conn.prepare_cached("UPDATE topic SET policy = ?2 WHERE id = ?1")?.execute((id.0, policy))?;
+    Ok(())
+}
+
+/// Sets how often it is expected to speak, from now on; 0: not any more. A silence that was told of is over with it.
+fn expect(tx: &mut Tx<'_>, id: TopicId, every_s: u64) -> Outcome<()> {
+    let every = rules::expectation(every_s)?;
+    tx.names.forget();
+    let sql = "UPDATE topic SET expect_every_ms = ?2, expected_by = ?3, silent_since = NULL WHERE id = ?1";
+    let by = every.map(|every| tx.now.saturating_add(every));
+    tx.conn.prepare_cached(sql)?.execute((id.0, every, by))?;
+    tx.stirred = true;
+    Ok(())
 }
 
 pub(super) fn remove(tx: &mut Tx<'_>, name: &str) -> Outcome<()> {
@@ -84,7 +116,8 @@ pub(super) fn remove(tx: &mut Tx<'_>, name: &str) -> Outcome<()> {
         member::end(tx, id, user)?;
     }
     tx.names.forget();
-    tx.conn.prepare_cached("UPDATE topic SET removed_at = ?2 WHERE id = ?1")?.execute((id.0, tx.now))?;
+    let sql = "UPDATE topic SET removed_at = ?2, expected_by = NULL, silent_since = NULL, silence = NULL WHERE id = ?1";
+    tx.conn.prepare_cached(sql)?.execute((id.0, tx.now))?;
     tx.append(Entry::AccountsChanged)?;
     Ok(())
 }

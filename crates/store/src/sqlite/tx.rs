@@ -8,7 +8,15 @@ use std::{
 use rusqlite::{Connection, OptionalExtension as _};
 use tocsin_protocol::{Epoch, Millis, Seq};
 
-use super::{Shared, ack::Booker, fault::Outcome, log, outbox::Outgoing, view::View};
+use super::{
+    Shared,
+    ack::Booker,
+    escalation::{Escalating, KnownPolicy},
+    fault::Outcome,
+    log,
+    outbox::Outgoing,
+    view::View,
+};
 use crate::{DeviceId, Entry, Error, LogEntry, TopicId, UserId};
 
 /// One operation inside the writer's transaction.
@@ -26,6 +34,10 @@ pub(super) struct Tx<'a> {
     pub(super) stale: bool,
     /// Something of the outbox may be due.
     pub(super) due: bool,
+    /// An escalation may be due earlier than was said.
+    pub(super) stirred: bool,
+    /// The clock was set back to this time, and what was planned moved with it.
+    pub(super) set_back: Option<Millis>,
 }
 
 impl Tx<'_> {
@@ -48,6 +60,12 @@ impl Tx<'_> {
 pub(super) struct KnownTopic {
     pub(super) id: TopicId,
     pub(super) members: Arc<HashSet<UserId>>,
+    /// The escalation policy of its messages.
+    pub(super) policy: Option<Arc<KnownPolicy>>,
+    /// It is expected to speak this often, milliseconds.
+    pub(super) expect_ms: Option<Millis>,
+    /// It was found silent.
+    pub(super) silent: bool,
 }
 
 /// What the writer has looked up. It alone changes those things, so it knows when to forget: on every change of people,
@@ -59,6 +77,7 @@ pub(super) struct Names {
     topics: HashMap<String, KnownTopic>,
     users: HashMap<String, UserId>,
     outgoing: Option<Outgoing>,
+    escalating: Option<Escalating>,
 }
 
 impl Names {
@@ -68,6 +87,7 @@ impl Names {
         self.topics.clear();
         self.users.clear();
         self.outgoing = None;
+        self.escalating = None;
     }
 
     pub(super) fn topic(&mut self, conn: &Connection, name: &str) -> Outcome<KnownTopic> {
@@ -79,7 +99,11 @@ impl Names {
             conn.prepare_cached("SELECT user FROM member WHERE topic = ?1 AND to_seq IS NULL")?;
         let members =
             members.query_map([id.0], |row| Ok(UserId(row.get(0)?)))?.collect::<Result<HashSet<_>, _>>()?;
-        let known = KnownTopic { id, members: Arc::new(members) };
+        let sql = "SELECT policy, expect_every_ms, silent_since IS NOT NULL FROM topic WHERE id = ?1";
+        let (policy, expect_ms, silent): (Option<i64>, _, _) =
+            conn.prepare_cached(sql)?.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let policy = policy.map(|id| KnownPolicy::of(conn, id)).transpose()?.flatten();
+        let known = KnownTopic { id, members: Arc::new(members), policy, expect_ms, silent };
         self.topics.insert(name.to_owned(), known.clone());
         Ok(known)
     }
@@ -91,6 +115,20 @@ impl Names {
             None => Outgoing::load(conn)?,
         };
         Ok(self.outgoing.insert(known))
+    }
+
+    /// What escalates, and what is watched for reports.
+    pub(super) fn escalating(&mut self, conn: &Connection) -> Outcome<&mut Escalating> {
+        let known = match self.escalating.take() {
+            Some(known) => known,
+            None => Escalating::load(conn)?,
+        };
+        Ok(self.escalating.insert(known))
+    }
+
+    /// What is known of one topic is no longer so.
+    pub(super) fn forget_topic(&mut self, name: &str) {
+        self.topics.remove(name);
     }
 
     pub(super) fn user(&mut self, conn: &Connection, name: &str) -> Outcome<UserId> {

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 use tocsin_protocol::{NewUser, Role, User, account::UserChange, limits::is_name};
 
 use super::{
+    escalation,
     fault::Outcome,
     member, session, token,
     tx::{Tx, user_id},
@@ -98,6 +99,7 @@ pub(super) fn remove(tx: &mut Tx<'_>, name: &str) -> Outcome<()> {
     tx.names.forget();
     let seq = tx.append(Entry::UserRemoved { user: id })?;
     withdraw::withdraw(tx, id, None, seq)?;
+    escalation::left(tx, id, None)?;
     tx.conn.prepare_cached("UPDATE user SET removed_at = ?2 WHERE id = ?1")?.execute((id.0, tx.now))?;
     // An invite that names them would let them in again, as a new person.
     tx.conn

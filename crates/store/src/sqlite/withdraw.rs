@@ -1,6 +1,7 @@
 //! What a person is still owed when they leave is withdrawn, in the transaction in which they leave.
 //!
-//! One row per message that no device of theirs has stored and that they have not read, so that the answer never
+//! One row per message that no device of theirs has stored, that no channel says has arrived and that they have not
+//! read, so that the answer never
 //! depends on what happens later: joining again does not bring it back, and an acknowledgement still on its way does
 //! not undo it.
 
@@ -24,7 +25,7 @@ pub(super) fn withdraw(tx: &mut Tx<'_>, user: UserId, topic: Option<TopicId>, by
         owed.only(topic);
     }
     owed.walk(tx.conn, (0, owed::END), |item| {
-        if !ledger.has(tx.conn, item)? {
+        if !ledger.has(tx.conn, item)? && !outbox::arrived(tx.conn, user, item.seq, false)? {
             let sql = "INSERT OR IGNORE INTO withdrawn (seq, user, by_seq, at) VALUES (?1, ?2, ?3, ?4)";
             tx.conn.prepare_cached(sql)?.execute((item.seq, user.0, by, tx.now))?;
         }

@@ -268,14 +268,20 @@ impl Room {
             appended: Vec::new(),
             stale: false,
             due: false,
+            stirred: false,
+            set_back: None,
         };
         let head = tx.head;
         let touched = touch::flush(&tx).map_err(broken)?;
         for job in batch.iter_mut() {
             run(job.as_mut(), &mut tx)?;
         }
-        let (new_head, appended, epoch, stale, due) = (tx.head, tx.appended, tx.epoch, tx.stale, tx.due);
+        let (stale, due, stirred, set_back) = (tx.stale, tx.due, tx.stirred, tx.set_back);
+        let (new_head, appended, epoch) = (tx.head, tx.appended, tx.epoch);
         execute(&self.conn, "COMMIT").map_err(broken)?;
+        if let Some(now) = set_back {
+            self.shared.set_back(now);
+        }
         self.shared.touched().flushed(touched);
         self.shared.commits.fetch_add(1, Ordering::Relaxed);
         self.shared.operations.fetch_add(batch.len() as u64, Ordering::Relaxed);
@@ -290,6 +296,9 @@ impl Room {
         }
         if due {
             self.shared.outbox.send_modify(|count| *count = count.wrapping_add(1));
+        }
+        if stirred {
+            self.shared.stirred.send_modify(|count| *count = count.wrapping_add(1));
         }
         Ok(())
     }
@@ -321,6 +330,8 @@ impl Room {
                 appended: Vec::new(),
                 stale: false,
                 due: false,
+                stirred: false,
+                set_back: None,
             };
             touch::flush(&tx)?;
             self.conn.execute_batch("COMMIT")?;
@@ -338,14 +349,14 @@ impl Room {
 /// Runs one operation; undoes it alone when it refuses after it wrote.
 fn run(job: &mut dyn Job, tx: &mut Tx<'_>) -> Result<(), Trouble> {
     let broken = |error: rusqlite::Error| Trouble::of(&error);
-    tx.now = tx.shared.now();
+    tx.now = tx.shared.tick();
     if !job.terms().guarded {
         return match job.run(tx) {
             Ran::Done | Ran::Refused => Ok(()),
             Ran::Broken(trouble) => Err(trouble),
         };
     }
-    let (head, appended, epoch) = (tx.head, tx.appended.len(), tx.epoch.clone());
+    let (head, appended, epoch, set_back) = (tx.head, tx.appended.len(), tx.epoch.clone(), tx.set_back);
     execute(tx.conn, "SAVEPOINT job").map_err(broken)?;
     match job.run(tx) {
         Ran::Done => execute(tx.conn, "RELEASE job").map_err(broken),
@@ -354,6 +365,7 @@ fn run(job: &mut dyn Job, tx: &mut Tx<'_>) -> Result<(), Trouble> {
             tx.head = head;
             tx.appended.truncate(appended);
             tx.epoch = epoch;
+            tx.set_back = set_back;
             execute(tx.conn, "ROLLBACK TO job").and_then(|()| execute(tx.conn, "RELEASE job")).map_err(broken)
         }
         Ran::Broken(trouble) => Err(trouble),

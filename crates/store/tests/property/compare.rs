@@ -1,8 +1,8 @@
 //! Everything that can be asked, asked of both.
 
 use serde::Serialize;
-use tocsin_protocol::{Priority, Receipt};
-use tocsin_store::{InboxQuery, OwedItem, Store, Viewer, conformance::MINUTE};
+use tocsin_protocol::{Priority, Receipt, ReceiptSummary, receipt::ReceiptFilter};
+use tocsin_store::{InboxQuery, OwedItem, PeoplePage, ReceiptQuery, Store, Viewer, conformance::MINUTE};
 
 use super::{schedule::Step, twins::Twins};
 
@@ -38,6 +38,7 @@ fn rounded(mut receipt: Receipt, exact: bool) -> Receipt {
         for person in &mut receipt.people {
             person.received_at = person.received_at.map(|at| at.div_euclid(MINUTE));
             person.device = None;
+            person.channel = None;
         }
     }
     receipt
@@ -57,6 +58,7 @@ pub async fn everything(twins: &Twins, number: usize, step: &Step) {
     people(twins, &in_a, &in_b, &context).await;
     devices(twins, &in_a, &in_b, &context).await;
     receipts(twins, &in_a, &in_b, &context).await;
+    lists(twins, &in_a, &in_b, &context).await;
     log(twins, &context).await;
 }
 
@@ -115,13 +117,42 @@ async fn devices(twins: &Twins, in_a: &Plain<'_>, in_b: &Plain<'_>, context: &st
     }
 }
 
+/// What a schedule is about: the receipts of its messages, whole and in lists, and what people have open.
+pub async fn what_matters(twins: &Twins, number: usize, step: &Step) {
+    let context = format!("after step {number}: {step:?}");
+    let (in_a, in_b) = (Plain { twins, sqlite: true }, Plain { twins, sqlite: false });
+    receipts(twins, &in_a, &in_b, &context).await;
+    lists(twins, &in_a, &in_b, &context).await;
+}
+
+async fn lists(twins: &Twins, in_a: &Plain<'_>, in_b: &Plain<'_>, context: &str) {
+    let (a, b) = (twins.sqlite(), &twins.model);
+    for filter in [ReceiptFilter::Undelivered, ReceiptFilter::Unacknowledged, ReceiptFilter::Expired] {
+        let query = ReceiptQuery { filter, limit: 5, ..ReceiptQuery::default() };
+        let viewer = Viewer::Admin(None);
+        let (page_a, page_b) =
+            (a.receipts(viewer, query.clone()).await.unwrap(), b.receipts(viewer, query).await.unwrap());
+        let known = |row: &ReceiptSummary| twins.messages.iter().any(|(_, _, seq)| *seq == row.seq);
+        let (rows_a, rows_b): (Vec<_>, Vec<_>) = (
+            page_a.items.into_iter().filter(known).collect(),
+            page_b.items.into_iter().filter(known).collect(),
+        );
+        assert_eq!(in_a.text(&rows_a), in_b.text(&rows_b), "{context}: {filter:?}");
+    }
+}
+
 async fn receipts(twins: &Twins, in_a: &Plain<'_>, in_b: &Plain<'_>, context: &str) {
     let (a, b) = (twins.sqlite(), &twins.model);
     for (id_a, id_b, seq) in &twins.messages {
         let viewer = Viewer::Admin(None);
-        let (Ok(in_sqlite), in_model) = (a.receipt(viewer, *id_a).await, b.receipt(viewer, *id_b).await)
-        else {
-            assert!(b.receipt(viewer, *id_b).await.is_err(), "{context}: receipt of #{seq}");
+        let (Ok(in_sqlite), in_model) = (
+            a.receipt(viewer, *id_a, PeoplePage::default()).await,
+            b.receipt(viewer, *id_b, PeoplePage::default()).await,
+        ) else {
+            assert!(
+                b.receipt(viewer, *id_b, PeoplePage::default()).await.is_err(),
+                "{context}: receipt of #{seq}"
+            );
             continue;
         };
         let entry = b.log(seq - 1, 1).await.unwrap().remove(0);
@@ -129,6 +160,7 @@ async fn receipts(twins: &Twins, in_a: &Plain<'_>, in_b: &Plain<'_>, context: &s
             if stored.message.priority >= Priority::HIGH);
         let (in_sqlite, in_model) = (rounded(in_sqlite, exact), rounded(in_model.unwrap(), exact));
         assert_eq!(in_a.text(&in_sqlite), in_b.text(&in_model), "{context}: receipt of #{seq}");
+        assert_eq!(a.counts(*id_a).await.unwrap(), in_sqlite.counts, "{context}: counts of #{seq}");
         let counts = in_sqlite.counts;
         assert!(
             counts.received + counts.missing + counts.withdrawn + counts.sent <= counts.owed,
@@ -147,7 +179,8 @@ async fn log(twins: &Twins, context: &str) {
                 format!("message {:?}", stored.as_ref().map(|s| s.address.clone()))
             }
             tocsin_store::Entry::State { user, change } => {
-                format!("state {user:?} {:?} {:?}", change.read_at, change.acknowledged_at)
+                let pressed = (change.read_at, change.acknowledged_at);
+                format!("state {user:?} {pressed:?} {:?} {:?}", change.remind_at, change.settled)
             }
             other => format!("{other:?}"),
         };

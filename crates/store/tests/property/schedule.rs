@@ -6,6 +6,7 @@ use tocsin_protocol::Shown;
 pub const USERS: [&str; 3] = ["ann", "bob", "cy"];
 pub const TOPICS: [&str; 2] = ["ops", "dev"];
 pub const DEVICES: [&str; 2] = ["desk", "phone"];
+pub const POLICIES: [&str; 3] = ["missing", "list", "all"];
 
 #[derive(Clone, Debug)]
 pub struct Publish {
@@ -20,6 +21,8 @@ pub struct Publish {
     /// Key and request.
     pub idempotency: Option<(u8, u8)>,
     pub sender: usize,
+    /// Which of the policies.
+    pub policy: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -50,6 +53,17 @@ pub enum Step {
         message: usize,
         shown: Shown,
     },
+    /// Runs what is due of escalations.
+    Run,
+    /// Which message, whom (everybody missing, or by the bits of a mask), over which ways (bits), of which age the receipt is.
+    Resend(usize, Option<u8>, u8, i64),
+    Cancel(usize),
+    /// Sends what is due over the channel.
+    Deliver,
+    /// The platform says that the nth delivery from the end arrived.
+    Confirm(usize),
+    /// Which topic speaks how often, seconds.
+    Expect(usize, u64),
     /// Seconds, back too.
     Clock(i64),
     Prune,
@@ -69,19 +83,23 @@ fn publish() -> impl Strategy<Value = Step> {
         expires,
         prop::option::weighted(0.2, (0..2_u8, 0..2_u8)),
         0..4_usize,
+        prop::option::weighted(0.5, 0..POLICIES.len()),
     )
-        .prop_map(|(to, priority, key, replaces, resolved, expires_in_s, idempotency, sender)| {
-            Step::Publish(Publish {
-                to,
-                priority,
-                key,
-                replaces,
-                resolved,
-                expires_in_s,
-                idempotency,
-                sender,
-            })
-        })
+        .prop_map(
+            |(to, priority, key, replaces, resolved, expires_in_s, idempotency, sender, policy)| {
+                Step::Publish(Publish {
+                    to,
+                    priority,
+                    key,
+                    replaces,
+                    resolved,
+                    expires_in_s,
+                    idempotency,
+                    sender,
+                    policy,
+                })
+            },
+        )
 }
 
 fn shown() -> impl Strategy<Value = Shown> {
@@ -92,8 +110,9 @@ pub fn step() -> impl Strategy<Value = Step> {
     let (user, topic, device) = (0..USERS.len(), 0..TOPICS.len(), 0..6_usize);
     let length = prop_oneof![6 => 0..4_u64, 1 => Just(60_u64)];
     let range = (device.clone(), 0..6_u64, length);
-    let clock =
-        prop::sample::select(vec![1_i64, 2, 5, 10, 20, 61, 3600, 40_000, 200_000, 4_000_000, -3, -90]);
+    let clock = prop::sample::select(vec![
+        1_i64, 2, 5, 10, 30, 61, 61, 121, 3600, 40_000, 200_000, 4_000_000, -3, -90,
+    ]);
     prop_oneof![
         16 => publish(),
         3 => (topic.clone(), user.clone()).prop_map(|(t, u)| Step::Join(t, u)),
@@ -111,7 +130,14 @@ pub fn step() -> impl Strategy<Value = Step> {
         4 => (user, 0..8_usize, any::<bool>(), -100..200_i64)
             .prop_map(|(user, message, acknowledge, ago_s)| Step::Press { user, message, acknowledge, ago_s }),
         2 => (device, 0..8_usize, shown()).prop_map(|(device, message, shown)| Step::Show { device, message, shown }),
-        5 => clock.prop_map(Step::Clock),
+        10 => Just(Step::Run),
+        2 => (0..4_usize, prop::option::weighted(0.5, 1..8_u8), 1..4_u8, 0..100_i64)
+            .prop_map(|(message, people, via, age)| Step::Resend(message, people, via, age)),
+        1 => (0..4_usize).prop_map(Step::Cancel),
+        3 => Just(Step::Deliver),
+        2 => (0..3_usize).prop_map(Step::Confirm),
+        1 => (0..TOPICS.len(), prop::sample::select(vec![0_u64, 10, 60])).prop_map(|(t, s)| Step::Expect(t, s)),
+        9 => clock.prop_map(Step::Clock),
         2 => Just(Step::Prune),
         1 => Just(Step::Reopen),
     ]

@@ -3,14 +3,17 @@
 use tempfile::TempDir;
 use tocsin_protocol::{MessageId, NewTopic, NewUser, Role, Seq};
 use tocsin_store::{
-    AckRange, Authority, DeviceId, Error, Idempotency, NewMessage, Press, Pressed, Pruned, Result, Sender,
-    ShownRow, Store, TokenId, UserId,
+    AckRange, Authority, DeviceId, Entry, Error, Idempotency, NewMessage, Press, Pressed, Pruned, Result,
+    Sender, ShownRow, Store, TokenId, UserId,
     conformance::{DAY, Hand, to_people, to_topic, urgent},
     model::ModelStore,
     sqlite::{Options, SqliteStore},
 };
 
-use super::schedule::{DEVICES, Publish, Step, TOPICS, USERS};
+use super::{
+    schedule::{DEVICES, POLICIES, Publish, Step, TOPICS, USERS},
+    template::{TEMPLATE, Template, begin},
+};
 
 pub struct Twins {
     pub hand: Hand,
@@ -21,6 +24,10 @@ pub struct Twins {
     pub messages: Vec<(MessageId, MessageId, Seq)>,
     pub devices: Vec<DeviceId>,
     claims: Vec<u64>,
+    /// What the platform took: names of messages there.
+    pub(super) accepted: Vec<String>,
+    /// Up to here the log was looked through for messages.
+    learned: Seq,
 }
 
 fn refused(error: &Error) -> String {
@@ -31,7 +38,7 @@ fn refused(error: &Error) -> String {
     }
 }
 
-fn agree<T: std::fmt::Debug>(step: &Step, a: Result<T>, b: Result<T>) -> Option<(T, T)> {
+pub(super) fn agree<T: std::fmt::Debug>(step: &Step, a: Result<T>, b: Result<T>) -> Option<(T, T)> {
     match (a, b) {
         (Ok(a), Ok(b)) => Some((a, b)),
         (Err(a), Err(b)) => {
@@ -42,15 +49,17 @@ fn agree<T: std::fmt::Debug>(step: &Step, a: Result<T>, b: Result<T>) -> Option<
     }
 }
 
-fn named<'a>(names: &'a [&'a str], mask: u8) -> Vec<&'a str> {
+pub(super) fn named<'a>(names: &'a [&'a str], mask: u8) -> Vec<&'a str> {
     names.iter().enumerate().filter(|(place, _)| mask & (1 << place) != 0).map(|(_, name)| *name).collect()
 }
 
 impl Twins {
+    /// Two stores in which nothing has happened but what every schedule begins with.
     pub async fn new() -> Self {
         let hand = Hand::default();
-        let dir = tempfile::tempdir().unwrap();
+        let dir = TEMPLATE.get_or_init(Template::make).copy();
         let model = ModelStore::new(hand.clock(), 7 * DAY, 90 * DAY);
+        begin(&model).await;
         let mut twins = Self {
             sqlite: None,
             model,
@@ -59,19 +68,33 @@ impl Twins {
             messages: Vec::new(),
             devices: Vec::new(),
             claims: Vec::new(),
+            accepted: Vec::new(),
+            learned: 0,
         };
         twins.open();
         for user in 0..USERS.len() {
-            twins.run(&Step::AddUser(user)).await;
-        }
-        twins.run(&Step::AddTopic(0, 7)).await;
-        twins.run(&Step::AddTopic(1, 3)).await;
-        for device in 0..DEVICES.len() {
-            for user in 0..USERS.len() {
-                twins.run(&Step::Open(user, device)).await;
+            for name in DEVICES {
+                let user = twins.user(user).await;
+                twins.devices.push(twins.model.open_device(user, name).await.unwrap().id);
             }
         }
         twins
+    }
+
+    /// The next schedule: with new topics, and whoever was removed as a new person. The past stays.
+    pub async fn renew(&mut self) {
+        for user in 0..USERS.len() {
+            if self.model.user(USERS[user]).await.is_err() {
+                self.run(&Step::AddUser(user)).await;
+            }
+        }
+        for (topic, mask) in [(0, 7), (1, 3)] {
+            if self.model.topic(TOPICS[topic], None).await.is_ok() {
+                self.run(&Step::RemoveTopic(topic)).await;
+            }
+            self.run(&Step::AddTopic(topic, mask)).await;
+        }
+        self.messages.clear();
     }
 
     fn open(&mut self) {
@@ -87,7 +110,7 @@ impl Twins {
         self.devices[n % self.devices.len()]
     }
 
-    fn message(&self, back: usize) -> Option<&(MessageId, MessageId, Seq)> {
+    pub(super) fn message(&self, back: usize) -> Option<&(MessageId, MessageId, Seq)> {
         self.messages.iter().rev().nth(back)
     }
 
@@ -95,7 +118,23 @@ impl Twins {
         self.model.user(USERS[n]).await.map_or(UserId(99), |user| user.0)
     }
 
+    /// Does it, and takes note of messages that came of it.
     pub async fn run(&mut self, step: &Step) {
+        self.act(step).await;
+        let head = *self.model.head().borrow();
+        let (a, b) = (
+            self.sqlite().log(self.learned, 1000).await.unwrap(),
+            self.model.log(self.learned, 1000).await.unwrap(),
+        );
+        for (a, b) in a.iter().zip(&b) {
+            if let (Entry::Message(Some(in_a)), Entry::Message(Some(in_b))) = (&a.entry, &b.entry) {
+                self.messages.push((in_a.message.id, in_b.message.id, a.seq));
+            }
+        }
+        self.learned = head;
+    }
+
+    async fn act(&mut self, step: &Step) {
         match step {
             Step::Publish(publish) => self.publish(step, publish).await,
             Step::Join(t, u) => {
@@ -149,6 +188,12 @@ impl Twins {
                 self.sqlite = None;
                 self.open();
             }
+            Step::Run
+            | Step::Resend(..)
+            | Step::Cancel(_)
+            | Step::Deliver
+            | Step::Confirm(_)
+            | Step::Expect(..) => self.escalate(step).await,
             _ => self.run_device(step).await,
         }
     }
@@ -264,6 +309,7 @@ impl Twins {
         };
         let replaced = publish.replaces.and_then(|back| self.message(back).copied());
         let message = NewMessage {
+            policy: publish.policy.map(|policy| POLICIES[policy].to_owned()),
             sender: self.sender(publish.sender).await,
             key: publish.key.map(|key| format!("k{key}")),
             resolved: publish.resolved,
@@ -291,9 +337,6 @@ impl Twins {
                 )
             };
             assert_eq!(told(&a), told(&b), "{step:?}");
-            if !a.repeated {
-                self.messages.push((a.published.id, b.published.id, a.published.seq));
-            }
         }
     }
 

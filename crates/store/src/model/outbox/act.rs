@@ -1,14 +1,14 @@
 //! What people see and do.
 
 use tocsin_protocol::{
-    Delivery, DeliveryState, MessageId,
+    Delivery, DeliveryState, MessageId, Millis,
     delivery::{Attempt, DeliveryDetail, Resend},
 };
 
 use super::{super::facts::Facts, DeliveryFact};
 use crate::{
     Error, Result,
-    outbox::{DeliveryId, DeliveryQuery, GIVE_UP_AFTER, RESEND_MOST, codes},
+    outbox::{DeliveryId, DeliveryQuery, RESEND_MOST, codes, give_up_at},
 };
 
 impl Facts {
@@ -23,6 +23,14 @@ impl Facts {
             .filter(|row| query.since.is_none_or(|since| row.created_at >= since))
             .filter(|row| query.until.is_none_or(|until| row.created_at < until))
             .take(query.limit)
+            .collect()
+    }
+
+    pub(super) fn ways(&self, messages: &[MessageId], people: &[String]) -> Vec<Delivery> {
+        let all = self.post.deliveries.iter().filter(|fact| fact.what == 0);
+        all.map(|fact| self.listed_delivery(fact))
+            .filter(|row| row.message.is_some_and(|id| messages.contains(&id)))
+            .filter(|row| row.user.as_ref().is_none_or(|user| people.contains(user)))
             .collect()
     }
 
@@ -73,7 +81,7 @@ impl Facts {
                         && seq.is_none_or(|seq| fact.seq == seq)
                 };
                 let rows: Vec<_> = self.post.deliveries.iter().filter(chosen).cloned().collect();
-                Ok(rows.iter().filter(|row| self.again(row, 0)).take(RESEND_MOST).count() as u64)
+                Ok(rows.iter().filter(|row| self.again(row, 0, None)).take(RESEND_MOST).count() as u64)
             }
         }
     }
@@ -93,13 +101,14 @@ impl Facts {
             }
             DeliveryState::Queued | DeliveryState::Sending | DeliveryState::Merged => return Ok(0),
         };
-        if !self.again(row, intent) {
+        if !self.again(row, intent, None) {
             return Err(Error::Conflict("its message or its address is no more".into()));
         }
         Ok(1)
     }
 
-    fn again(&mut self, row: &DeliveryFact, intent: i64) -> bool {
+    /// Queues it again; until when, if not as long as anything is tried.
+    pub(super) fn again(&mut self, row: &DeliveryFact, intent: i64, until: Option<Millis>) -> bool {
         let kept = self.messages.iter().any(|fact| fact.seq == row.seq && fact.kept());
         let channel = self.post.channels.iter().any(|channel| channel.id == row.channel && !channel.removed);
         let theirs = self.post.bindings.iter().find(|binding| {
@@ -114,14 +123,15 @@ impl Facts {
             fact.state = DeliveryState::Queued;
             fact.lane = lane;
             fact.due_at = now;
-            fact.give_up_at = now.saturating_add(GIVE_UP_AFTER);
-            fact.expires = false;
+            (fact.give_up_at, fact.expires) = give_up_at(now, until);
             fact.since = now;
             fact.history.busy = 0;
             fact.history.duplicates = 0;
             fact.round += 1;
             fact.intent += intent;
-            fact.body = None;
+            if fact.what == 0 {
+                fact.body = None;
+            }
             fact.msgid = None;
             fact.code = None;
             fact.reason = None;
@@ -131,6 +141,6 @@ impl Facts {
 
     pub(super) fn cancel_message(&mut self, id: MessageId) -> Result<u64> {
         let seq = self.message_of(id)?.seq;
-        Ok(self.cancel(codes::STOPPED, |_, fact| fact.seq == seq))
+        Ok(self.cancel(codes::STOPPED, |_, fact| fact.seq == seq && fact.what == 0))
     }
 }

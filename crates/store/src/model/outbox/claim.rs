@@ -4,7 +4,7 @@ use tocsin_protocol::{DeliveryState, Millis, Seq, delivery::AttemptResult};
 
 use super::{super::facts::Facts, ChannelFact, DeliveryFact, End, LaneFact};
 use crate::{
-    Address, Result,
+    Address, Result, UserId,
     outbox::{
         ClaimOrder, Claimed, DIGEST_OFFER, DeliveryId, GIVE_UP_AFTER, GIVE_UP_MOST, Item, Job, LaneId, Lease,
         Limits, NOWHERE, Noticed, Work, codes, health::Gate, key, or_unknown, too_late,
@@ -164,7 +164,11 @@ impl Facts {
         order: &ClaimOrder,
         noticed: &mut Noticed,
     ) -> Result<Option<Item>> {
-        let found = self.messages.iter().find(|fact| fact.seq == row.seq && fact.kept()).cloned();
+        let found = self
+            .messages
+            .iter()
+            .find(|fact| fact.seq == row.seq && !fact.forgotten && (fact.kept() || row.what > 0));
+        let found = found.cloned();
         let Some(found) = found else {
             let end = End::of(or_unknown(DeliveryState::Failed, row.history.unsure_at), codes::PRUNED);
             self.end(row.id, &end);
@@ -177,10 +181,10 @@ impl Facts {
         message.expired = message.expires_at.is_some_and(|at| at <= self.now);
         Ok(Some(Item {
             id: row.id,
-            key: key(message.id, row.user, channel.id, row.intent),
+            key: key(message.id, (row.user, row.what), channel.id, row.intent),
             user: self.users.iter().find(|user| user.id.0 == row.user).map(|user| user.name.clone()),
-            mentions: if channel.kind.is_group() {
-                self.mentions(channel, found.seq, &found.address)
+            mentions: if channel.kind.is_group() && row.what == 0 {
+                self.mentions(channel, found.seq, &found.address, row.mentions.as_deref())
             } else {
                 Vec::new()
             },
@@ -190,10 +194,19 @@ impl Facts {
         }))
     }
 
-    fn mentions(&self, channel: &ChannelFact, seq: Seq, address: &Address) -> Vec<String> {
-        let Address::Topic(topic) = address else { return Vec::new() };
+    fn mentions(
+        &self,
+        channel: &ChannelFact,
+        seq: Seq,
+        address: &Address,
+        only: Option<&[UserId]>,
+    ) -> Vec<String> {
         let of = self.post.bindings.iter().filter(|binding| binding.channel == channel.id);
-        let members = of.filter(|binding| self.member_at(*topic, binding.user, seq));
+        let members = of.filter(|binding| match (only, address) {
+            (Some(people), _) => people.contains(&binding.user),
+            (None, Address::Topic(topic)) => self.member_at(*topic, binding.user, seq),
+            (None, Address::People(_)) => false,
+        });
         let mut mentions: Vec<_> = members.map(|binding| binding.address.clone()).collect();
         mentions.sort();
         mentions

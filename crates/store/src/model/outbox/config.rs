@@ -3,6 +3,7 @@
 use tocsin_protocol::{
     DeliveryState, Priority,
     delivery::{Binding, Channel, ChannelHealth, ChannelSettings, Route},
+    escalation::VIA_DESKTOP,
     limits::is_name,
 };
 
@@ -35,7 +36,7 @@ impl Facts {
         live
     }
 
-    pub(super) fn list_channels(&self) -> Vec<Channel> {
+    pub(in crate::model) fn list_channels(&self) -> Vec<Channel> {
         self.live_channels().into_iter().map(ChannelFact::listed).collect()
     }
 
@@ -62,7 +63,7 @@ impl Facts {
     }
 
     pub(super) fn put_channel(&mut self, name: &str, settings: &ChannelSettings) -> Result<Channel> {
-        if !is_name(name) {
+        if !is_name(name) || name == VIA_DESKTOP {
             return Err(Error::Conflict(format!(
                 "{name:?} cannot name a channel: use letters, digits, . _ -"
             )));

@@ -79,6 +79,9 @@ impl Facts {
             msgid: msgid.map(str::to_owned).or_else(|| row.msgid.clone()),
         };
         self.end(id, &end);
+        if state == DeliveryState::Confirmed {
+            self.tell_reached();
+        }
         self.tell(&row, &end, herald)
     }
 

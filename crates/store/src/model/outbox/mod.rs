@@ -2,6 +2,7 @@
 //! and tries, each time.
 
 mod act;
+mod ask;
 mod claim;
 mod config;
 mod confirm;
@@ -16,6 +17,8 @@ use tocsin_protocol::{
     DeliveryState, Millis, Seq,
     delivery::{AttemptResult, Binding, ChannelKind, Delivery},
 };
+
+pub(super) use ask::Asked;
 
 use super::facts::Facts;
 use crate::{
@@ -68,6 +71,9 @@ pub(super) struct DeliveryFact {
     id: DeliveryId,
     seq: Seq,
     user: i64,
+    what: i64,
+    by_step: bool,
+    mentions: Option<Vec<UserId>>,
     channel: ChannelId,
     lane: LaneId,
     state: DeliveryState,
@@ -183,12 +189,14 @@ impl Facts {
                 fact.reason.clone_from(&end.reason);
                 fact.msgid.clone_from(&end.msgid);
                 fact.since = now;
-                fact.body = None;
+                if fact.what == 0 {
+                    fact.body = None;
+                }
             }
         }
     }
 
-    fn routing(&self) -> Routing {
+    pub(in crate::model) fn routing(&self) -> Routing {
         let post = &self.post;
         let rules = post.routes.iter().map(|(place, from)| (*place, *from)).collect();
         let live = post.channels.iter().filter(|channel| !channel.removed && channel.enabled);
@@ -224,30 +232,52 @@ impl Facts {
         for target in self.routing().targets(topic, message.priority, owed) {
             let (lane, give_up_at) =
                 if target.broken.is_some() { (NOWHERE, 0) } else { (target.lane, give_up_at) };
-            self.post.deliveries.push(DeliveryFact {
-                id: DeliveryId(super::facts::next_id(&self.post.deliveries)),
+            self.put_parcel(DeliveryFact {
                 seq: message.cursor.seq,
                 user: target.user.map_or(0, |user| user.0),
                 channel: target.channel,
                 lane,
-                state: DeliveryState::Queued,
-                due_at: self.now,
                 give_up_at,
                 expires,
                 content: content(&message.title, &message.body),
-                intent: 0,
-                round: 0,
-                history: History::default(),
-                last_attempt: None,
-                digest: None,
-                body: None,
-                code: None,
                 reason: target.broken,
-                msgid: None,
-                created_at: self.now,
-                since: self.now,
+                ..self.new_parcel()
             });
         }
+    }
+
+    /// One that is due now, and says nothing yet.
+    fn new_parcel(&self) -> DeliveryFact {
+        DeliveryFact {
+            id: DeliveryId(super::facts::next_id(&self.post.deliveries)),
+            seq: 0,
+            user: 0,
+            what: 0,
+            by_step: false,
+            mentions: None,
+            channel: ChannelId(0),
+            lane: LaneId(0),
+            state: DeliveryState::Queued,
+            due_at: self.now,
+            give_up_at: 0,
+            expires: false,
+            content: 0,
+            intent: 0,
+            round: 0,
+            history: History::default(),
+            last_attempt: None,
+            digest: None,
+            body: None,
+            code: None,
+            reason: None,
+            msgid: None,
+            created_at: self.now,
+            since: self.now,
+        }
+    }
+
+    fn put_parcel(&mut self, fact: DeliveryFact) {
+        self.post.deliveries.push(fact);
     }
 
     /// Cancels what waits and is chosen; how many. What is on its way is marked, and not tried again.
@@ -278,7 +308,7 @@ impl Facts {
     }
 
     pub(super) fn post_superseded(&mut self, older: Seq) {
-        self.cancel(codes::SUPERSEDED, |_, fact| fact.seq == older && older > 0);
+        self.cancel(codes::SUPERSEDED, |_, fact| fact.seq == older && older > 0 && fact.what == 0);
     }
 
     pub(super) fn post_withdrawn(&mut self, user: UserId, topic: Option<TopicId>) {
@@ -366,14 +396,7 @@ impl Facts {
         let known = self.topic_named(ALERTS).map(|topic| topic.id);
         let topic = known.unwrap_or_else(|_| {
             let id = TopicId(super::facts::next_id(&self.topics));
-            self.topics.push(super::facts::TopicFact {
-                id,
-                name: ALERTS.into(),
-                description: String::new(),
-                retention_days: None,
-                created_at: self.now,
-                removed: false,
-            });
+            self.topics.push(super::facts::TopicFact::new(id, ALERTS.into(), self.now));
             self.append(Entry::AccountsChanged);
             id
         });

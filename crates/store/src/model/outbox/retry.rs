@@ -45,7 +45,9 @@ impl Facts {
         if self.post.channels.iter().any(|channel| channel.id == row.channel && channel.removed) {
             return Some(codes::REMOVED);
         }
-        if self.messages.iter().any(|message| message.seq == row.seq && message.newer.is_some()) {
+        let superseded =
+            self.messages.iter().any(|message| message.seq == row.seq && message.newer.is_some());
+        if row.what == 0 && superseded {
             return Some(codes::SUPERSEDED);
         }
         not_wanted(row.code.as_deref())

@@ -9,8 +9,8 @@ use super::{
 use crate::{
     Error, Result, UserId,
     outbox::{
-        AttemptId, DeliveryId, GIVE_UP_AFTER, History, LaneId, Lease, Next, Settled, Settlement, Start,
-        StartOf, Started, content, cut, digest_key, health::Omen,
+        AttemptId, DeliveryId, GIVE_UP_AFTER, LaneId, Lease, Next, Settled, Settlement, Start, StartOf,
+        Started, content, cut, digest_key, health::Omen,
     },
 };
 
@@ -69,28 +69,12 @@ impl Facts {
         }
         let channel = self.lane(lane)?.channel;
         let (digest, now) = (DeliveryId(next_id(&self.post.deliveries)), self.now);
-        self.post.deliveries.push(DeliveryFact {
-            id: digest,
-            seq: 0,
-            user: 0,
+        self.put_parcel(DeliveryFact {
             channel,
             lane,
-            state: DeliveryState::Queued,
-            due_at: now,
             give_up_at: now.saturating_add(GIVE_UP_AFTER),
-            expires: false,
             content: content("", body),
-            intent: 0,
-            round: 0,
-            history: History::default(),
-            last_attempt: None,
-            digest: None,
-            body: None,
-            code: None,
-            reason: None,
-            msgid: None,
-            created_at: now,
-            since: now,
+            ..self.new_parcel()
         });
         for item in items {
             self.change(*item, |fact| {

@@ -86,6 +86,10 @@ impl Outbox for ModelStore {
         self.write(|facts| facts.confirm(&confirmation, herald.as_ref()))
     }
 
+    async fn ways(&self, messages: Vec<MessageId>, people: Vec<String>) -> Result<Vec<Delivery>> {
+        self.look(|facts| Ok(facts.ways(&messages, &people)))
+    }
+
     async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>> {
         self.look(|facts| Ok(facts.list_deliveries(&query)))
     }

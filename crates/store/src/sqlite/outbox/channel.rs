@@ -1,9 +1,10 @@
 //! Channels.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 use tocsin_protocol::{
     DeliveryState,
-    delivery::{Channel, ChannelHealth, ChannelSettings},
+    delivery::{Channel, ChannelHealth, ChannelKind, ChannelSettings},
+    escalation::VIA_DESKTOP,
     limits::is_name,
 };
 
@@ -34,13 +35,30 @@ fn listed(row: ChannelRow) -> Channel {
     }
 }
 
+/// The channel of this name.
+pub(in crate::sqlite) fn id_of(conn: &Connection, name: &str) -> Outcome<ChannelId> {
+    Ok(ChannelRow::named(conn, name)?.id)
+}
+
+/// The channel of this name, and what stands behind it.
+pub(in crate::sqlite) fn kind_of(conn: &Connection, name: &str) -> Outcome<(ChannelId, ChannelKind)> {
+    let row = ChannelRow::named(conn, name)?;
+    Ok((row.id, row.kind))
+}
+
+/// Its name, also where it was removed.
+pub(in crate::sqlite) fn name_of(conn: &Connection, id: ChannelId) -> Outcome<Option<String>> {
+    let sql = "SELECT name FROM channel WHERE id = ?1";
+    Ok(conn.prepare_cached(sql)?.query_row([id.0], |row| row.get(0)).optional()?)
+}
+
 fn all(conn: &Connection) -> Outcome<Vec<ChannelRow>> {
     let mut sql = conn.prepare_cached("SELECT * FROM channel WHERE removed_at IS NULL ORDER BY name")?;
     let rows = sql.query_map([], ChannelRow::read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(super) fn list(view: &View<'_>) -> Outcome<Vec<Channel>> {
+pub(in crate::sqlite) fn list(view: &View<'_>) -> Outcome<Vec<Channel>> {
     Ok(all(view.conn)?.into_iter().map(listed).collect())
 }
 
@@ -68,7 +86,7 @@ pub(super) fn health(view: &View<'_>) -> Outcome<Vec<ChannelHealth>> {
 }
 
 pub(super) fn put(tx: &mut Tx<'_>, name: &str, settings: &ChannelSettings) -> Outcome<Channel> {
-    if !is_name(name) {
+    if !is_name(name) || name == VIA_DESKTOP {
         let why = format!("{name:?} cannot name a channel: use letters, digits, . _ -");
         return Err(Error::Conflict(why).into());
     }

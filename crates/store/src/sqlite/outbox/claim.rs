@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use tocsin_protocol::{DeliveryState, Millis};
 
 use super::{
-    super::{fault::Outcome, message, tx::Tx},
+    super::{fault::Outcome, log, message, tx::Tx},
     fall,
     recover::{next_back, recover},
     row::{self, ChannelRow, DeliveryRow, End},
@@ -219,7 +219,8 @@ fn item(
     order: &ClaimOrder,
     noticed: &mut Noticed,
 ) -> Outcome<Option<Item>> {
-    let found = message::at(&tx.view(), row.seq)?.filter(|found| !found.pruned);
+    // A report has its own body.
+    let found = message::at(&tx.view(), row.seq)?.filter(|found| !found.pruned || row.what > 0);
     let Some(found) = found else {
         let state = or_unknown(DeliveryState::Failed, row.history.unsure_at);
         let end = End { state, code: Some(codes::PRUNED), reason: None, msgid: None };
@@ -228,13 +229,13 @@ fn item(
         noticed.alerts += u64::from(fall::tell(tx, &row, &end, order.herald.as_ref())?);
         return Ok(None);
     };
-    let mentions = if channel.kind.is_group() { mentions(tx.conn, channel, &found)? } else { Vec::new() };
+    let mentions = mentions(tx.conn, channel, &found, &row)?;
     let sql = "SELECT name FROM user WHERE id = ?1";
     let user = tx.conn.prepare_cached(sql)?.query_row([row.user], |row| row.get(0)).optional()?;
     let message = found.marked(tx.now);
     Ok(Some(Item {
         id: row.id,
-        key: key(message.id, row.user, channel.id, row.intent),
+        key: key(message.id, (row.user, row.what), channel.id, row.intent),
         message,
         user,
         mentions,
@@ -243,8 +244,24 @@ fn item(
     }))
 }
 
-/// Userids, at a group, of the people that a message is for.
-fn mentions(conn: &Connection, channel: &ChannelRow, found: &message::Found) -> Outcome<Vec<String>> {
+/// Userids, at a group, of the people that a message is for, or that are meant this time. A report names nobody.
+fn mentions(
+    conn: &Connection,
+    channel: &ChannelRow,
+    found: &message::Found,
+    row: &DeliveryRow,
+) -> Outcome<Vec<String>> {
+    if !channel.kind.is_group() || row.what > 0 {
+        return Ok(Vec::new());
+    }
+    if let Some(people) = &row.mentions {
+        let sql = "SELECT b.address FROM json_each(?2) p CROSS JOIN binding b ON b.channel = ?1 AND b.user = p.value \
+                   ORDER BY b.address";
+        let mut sql = conn.prepare_cached(sql)?;
+        let people = log::ids_text(people.iter().copied());
+        let rows = sql.query_map((channel.id.0, people), |row| row.get(0))?;
+        return Ok(rows.collect::<Result<_, _>>()?);
+    }
     let sql = "SELECT b.address FROM binding b JOIN member m ON m.user = b.user WHERE b.channel = ?1 AND m.topic = ?2 \
                AND m.from_seq < ?3 AND (m.to_seq IS NULL OR m.to_seq >= ?3) ORDER BY b.address";
     let mut sql = conn.prepare_cached(sql)?;

@@ -5,7 +5,7 @@ use rusqlite::OptionalExtension as _;
 use tocsin_protocol::{DeliveryState, Millis};
 
 use super::{
-    super::{fault::Outcome, tx::Tx},
+    super::{escalation, fault::Outcome, tx::Tx},
     address, fall,
     once_more::once_more,
     row::{self, ChannelRow, DeliveryRow, End},
@@ -95,6 +95,9 @@ fn book(
         msgid: msgid.or(known.as_deref()),
     };
     row::end(tx, id, &end, tx.now)?;
+    if state == DeliveryState::Confirmed {
+        escalation::arrived(tx, id)?;
+    }
     fall::tell(tx, &row, &end, herald)
 }
 

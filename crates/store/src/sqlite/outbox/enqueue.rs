@@ -6,7 +6,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use rusqlite::{Connection, OptionalExtension as _};
-use tocsin_protocol::Seq;
+use tocsin_protocol::{Millis, Seq};
 
 use super::{
     super::{fault::Outcome, tx::Tx},
@@ -60,7 +60,17 @@ fn routing(conn: &Connection) -> Outcome<Routing> {
     Ok(Routing { channels, rules })
 }
 
-fn lane_of(conn: &Connection, channel: ChannelId, address: &str) -> Outcome<Option<LaneId>> {
+/// Whether a route leads from a topic, or from what names people, to a channel.
+pub(in crate::sqlite) fn carries(
+    tx: &mut Tx<'_>,
+    channel: ChannelId,
+    topic: Option<i64>,
+    group: bool,
+) -> Outcome<bool> {
+    Ok(tx.names.outgoing(tx.conn)?.routing.carries(channel, topic.unwrap_or_default(), group))
+}
+
+pub(super) fn lane_of(conn: &Connection, channel: ChannelId, address: &str) -> Outcome<Option<LaneId>> {
     let sql = "SELECT id FROM lane WHERE channel = ?1 AND address = ?2";
     Ok(conn.prepare_cached(sql)?.query_row((channel.0, address), |row| Ok(LaneId(row.get(0)?))).optional()?)
 }
@@ -97,29 +107,132 @@ pub(in crate::sqlite) fn enqueue(tx: &mut Tx<'_>, stored: &StoredMessage) -> Out
     for target in &targets {
         insert(tx, stored, target, fingerprint)?;
     }
-    tx.names.outgoing(tx.conn)?.used = true;
-    tx.due = true;
-    Ok(())
+    sends(tx)
 }
 
 fn insert(tx: &Tx<'_>, stored: &StoredMessage, target: &Target, fingerprint: i64) -> Outcome<()> {
     let message = &stored.message;
     let (give_up, expires) = give_up_at(tx.now, message.expires_at);
     let (lane, give_up) = if target.broken.is_some() { (NOWHERE, 0) } else { (target.lane, give_up) };
-    let sql = "INSERT INTO delivery (seq, user, channel, lane, state, due_at, give_up_at, expires, content, reason, \
-               created_at, since) VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?5, ?5)";
-    tx.conn.prepare_cached(sql)?.execute(rusqlite::params![
-        message.cursor.seq,
-        target.user.map_or(0, |user| user.0),
-        target.channel.0,
-        lane.0,
-        tx.now,
-        give_up,
-        expires,
-        fingerprint,
-        target.broken,
-    ])?;
-    row::wake(tx.conn, lane, tx.now)
+    let new = New {
+        seq: message.cursor.seq,
+        user: target.user.map_or(0, |user| user.0),
+        channel: target.channel,
+        lane,
+        give_up: (give_up, expires),
+        content: fingerprint,
+        reason: target.broken.as_deref(),
+        ..New::default()
+    };
+    new.insert(tx)
+}
+
+/// A row to be written.
+pub(super) struct New<'a> {
+    pub(super) seq: Seq,
+    /// 0: a group.
+    pub(super) user: i64,
+    pub(super) channel: ChannelId,
+    pub(super) lane: LaneId,
+    /// When it is given up, and whether that means that its message expired.
+    pub(super) give_up: (Millis, bool),
+    pub(super) content: i64,
+    /// Why it can not be sent; its lane is [`NOWHERE`].
+    pub(super) reason: Option<&'a str>,
+    /// 0: the message; above: a report.
+    pub(super) what: i64,
+    /// An escalation or a person asked for it.
+    pub(super) by_step: bool,
+    /// Of a group only these people, as JSON.
+    pub(super) mentions: Option<String>,
+    /// Rendered already.
+    pub(super) body: Option<&'a str>,
+}
+
+impl Default for New<'_> {
+    fn default() -> Self {
+        Self {
+            seq: 0,
+            user: 0,
+            channel: ChannelId(0),
+            lane: LaneId(0),
+            give_up: (0, false),
+            content: 0,
+            reason: None,
+            what: 0,
+            by_step: false,
+            mentions: None,
+            body: None,
+        }
+    }
+}
+
+impl New<'_> {
+    pub(super) fn insert(&self, tx: &Tx<'_>) -> Outcome<()> {
+        let sql = "INSERT INTO delivery (seq, user, channel, lane, state, due_at, give_up_at, expires, content, reason, \
+                   created_at, since, what, by_step, mentions, body) \
+                   VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?5, ?5, ?10, ?11, ?12, ?13)";
+        tx.conn.prepare_cached(sql)?.execute(rusqlite::params![
+            self.seq,
+            self.user,
+            self.channel.0,
+            self.lane.0,
+            tx.now,
+            self.give_up.0,
+            self.give_up.1,
+            self.content,
+            self.reason,
+            self.what,
+            self.by_step,
+            self.mentions,
+            self.body,
+        ])?;
+        row::wake(tx.conn, self.lane, tx.now)
+    }
+}
+
+/// Queues a report, made already, to a group channel. Not where that is gone.
+pub(in crate::sqlite) fn queue_report(
+    tx: &mut Tx<'_>,
+    seq: Seq,
+    channel: ChannelId,
+    what: i64,
+    body: &str,
+) -> Outcome<()> {
+    let sql = "SELECT 1 FROM channel WHERE id = ?1 AND removed_at IS NULL";
+    if !tx.conn.prepare_cached(sql)?.exists([channel.0])? {
+        return Ok(());
+    }
+    let Some(lane) = lane_of(tx.conn, channel, "")? else { return Ok(()) };
+    let new = New {
+        seq,
+        channel,
+        lane,
+        give_up: give_up_at(tx.now, None),
+        content: content("", body),
+        what,
+        body: Some(body),
+        ..New::default()
+    };
+    new.insert(tx)?;
+    sends(tx)
+}
+
+/// There is a delivery now, and it may be due.
+pub(super) fn sends(tx: &mut Tx<'_>) -> Outcome<()> {
+    tx.names.outgoing(tx.conn)?.used = true;
+    tx.due = true;
+    Ok(())
+}
+
+/// Somebody took care of it: what an escalation asked for and still waits is not sent any more.
+pub(in crate::sqlite) fn cancel_steps(tx: &mut Tx<'_>, seq: Seq) -> Outcome<()> {
+    if tx.names.outgoing(tx.conn)?.used {
+        let sql = "UPDATE delivery SET state = 8, code = ?2, reason = NULL, body = NULL, since = ?3 \
+                   WHERE seq = ?1 AND seq > 0 AND state = 0 AND what = 0 AND by_step = 1";
+        tx.conn.prepare_cached(sql)?.execute((seq, codes::STOPPED, tx.now))?;
+    }
+    Ok(())
 }
 
 /// A newer version came: what waits of the older one is not sent any more.
@@ -130,11 +243,13 @@ pub(in crate::sqlite) fn supersede(tx: &mut Tx<'_>, older: Seq) -> Outcome<()> {
     Ok(())
 }
 
-/// Cancels what of a message waits; how many. What is on its way cannot be called back: it is marked, and not tried again.
-pub(super) fn cancel(conn: &Connection, seq: Seq, code: &str, now: i64) -> Outcome<u64> {
-    let sql = "UPDATE delivery SET code = ?2, reason = NULL WHERE seq = ?1 AND seq > 0 AND state = 1";
+/// Cancels what of a message waits, reports about it left out; how many. What is on its way cannot be called back: it is
+/// marked, and not tried again.
+pub(in crate::sqlite) fn cancel(conn: &Connection, seq: Seq, code: &str, now: i64) -> Outcome<u64> {
+    let sql =
+        "UPDATE delivery SET code = ?2, reason = NULL WHERE seq = ?1 AND seq > 0 AND state = 1 AND what = 0";
     conn.prepare_cached(sql)?.execute((seq, code))?;
-    let sql = "UPDATE delivery SET state = 8, code = ?2, reason = NULL, body = NULL, since = ?3 WHERE seq = ?1 AND seq > 0 AND state = 0";
+    let sql = "UPDATE delivery SET state = 8, code = ?2, reason = NULL, body = NULL, since = ?3 WHERE seq = ?1 AND seq > 0 AND state = 0 AND what = 0";
     Ok(conn.prepare_cached(sql)?.execute((seq, code, now))? as u64)
 }
 

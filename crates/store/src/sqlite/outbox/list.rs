@@ -73,6 +73,18 @@ pub(super) fn list(conn: &Connection, query: &DeliveryQuery) -> Outcome<Vec<Deli
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+pub(super) fn ways(conn: &Connection, messages: &[MessageId], people: &[String]) -> Outcome<Vec<Delivery>> {
+    let sql = format!(
+        "{SELECT} WHERE d.seq > 0 AND d.seq IN (SELECT seq FROM message WHERE id IN (SELECT value FROM json_each(?1))) \
+         AND d.what = 0 AND (d.user = 0 OR u.name IN (SELECT value FROM json_each(?2))) ORDER BY d.id"
+    );
+    let messages = serde_json::to_string(messages).unwrap_or_default();
+    let people = serde_json::to_string(people).unwrap_or_default();
+    let mut sql = conn.prepare_cached(&sql)?;
+    let rows = sql.query_map((messages, people), read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 pub(super) fn detail(conn: &Connection, id: DeliveryId) -> Outcome<DeliveryDetail> {
     let mut sql = conn.prepare_cached(&format!("{SELECT} WHERE d.id = ?1"))?;
     let delivery = sql.query_map([id.0], read)?.next().transpose()?.ok_or(Error::NotFound("delivery"))?;

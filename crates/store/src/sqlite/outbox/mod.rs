@@ -14,6 +14,7 @@ mod retry;
 mod route;
 mod row;
 mod settle;
+mod step;
 
 use async_trait::async_trait;
 use tocsin_protocol::{
@@ -31,7 +32,14 @@ use crate::{
     },
 };
 
-pub(super) use enqueue::{Outgoing, enqueue, forget, supersede, withdraw};
+pub(super) use channel::{
+    id_of as channel_id, kind_of as channel_kind, list as channels, name_of as channel_name,
+};
+pub(super) use enqueue::{
+    Outgoing, cancel, cancel_steps, carries, enqueue, forget, queue_report, supersede, withdraw,
+};
+pub(super) use row::{arrived, state};
+pub(super) use step::{Asked, Place, again_to};
 
 #[async_trait]
 impl Outbox for SqliteStore {
@@ -108,6 +116,10 @@ impl Outbox for SqliteStore {
 
     async fn confirm(&self, confirmation: Confirmation, herald: Option<Herald>) -> Result<bool> {
         self.write(move |tx| confirm::confirm(tx, &confirmation, herald.as_ref())).await
+    }
+
+    async fn ways(&self, messages: Vec<MessageId>, people: Vec<String>) -> Result<Vec<Delivery>> {
+        self.read(move |view| list::ways(view.conn, &messages, &people)).await
     }
 
     async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>> {

@@ -4,7 +4,7 @@
 //! arrived after all, a platform that recognises repetitions shows it once.
 
 use rusqlite::{OptionalExtension as _, types::Value};
-use tocsin_protocol::{DeliveryState, MessageId, Seq, delivery::Resend};
+use tocsin_protocol::{DeliveryState, MessageId, Millis, Seq, delivery::Resend};
 
 use super::{
     super::{fault::Outcome, message, tx::Tx},
@@ -48,7 +48,7 @@ pub(super) fn resend(tx: &mut Tx<'_>, what: &Resend) -> Outcome<u64> {
             let mut queued = 0;
             for id in ids {
                 let row = DeliveryRow::of(tx.conn, DeliveryId(id))?;
-                queued += u64::from(again(tx, &row, 0)?);
+                queued += u64::from(again(tx, &row, 0, forever(tx.now))?);
             }
             Ok(queued)
         }
@@ -77,14 +77,24 @@ fn one(tx: &mut Tx<'_>, id: DeliveryId, round: u32) -> Outcome<u64> {
         }
         DeliveryState::Queued | DeliveryState::Sending | DeliveryState::Merged => return Ok(0),
     };
-    if !again(tx, &row, intent)? {
+    if !again(tx, &row, intent, forever(tx.now))? {
         return Err(Error::Conflict("its message or its address is no more".into()).into());
     }
     Ok(1)
 }
 
+/// A person who sends something again wants it to arrive, whatever its message said of the time.
+fn forever(now: Millis) -> (Millis, bool) {
+    (now.saturating_add(GIVE_UP_AFTER), false)
+}
+
 /// Queues it again, at the address the person has now. Not without a message or an address.
-fn again(tx: &mut Tx<'_>, row: &DeliveryRow, intent: i64) -> Outcome<bool> {
+pub(super) fn again(
+    tx: &mut Tx<'_>,
+    row: &DeliveryRow,
+    intent: i64,
+    (give_up, expires): (Millis, bool),
+) -> Outcome<bool> {
     let sql = "SELECT 1 FROM message WHERE seq = ?1 AND pruned_at IS NULL";
     if !tx.conn.prepare_cached(sql)?.exists([row.seq])? {
         return Ok(false);
@@ -101,11 +111,10 @@ fn again(tx: &mut Tx<'_>, row: &DeliveryRow, intent: i64) -> Outcome<bool> {
         tx.conn.prepare_cached(sql)?.query_row(place, |row| Ok(LaneId(row.get(0)?))).optional()?
     };
     let Some(lane) = lane else { return Ok(false) };
-    let sql = "UPDATE delivery SET state = 0, lane = ?2, due_at = ?3, give_up_at = ?4, expires = 0, since = ?3, busy = 0, \
-               duplicates = 0, round = round + 1, intent = intent + ?5, body = NULL, msgid = NULL, code = NULL, reason = NULL, \
-               unsure_at = NULL WHERE id = ?1";
-    let give_up = tx.now.saturating_add(GIVE_UP_AFTER);
-    tx.conn.prepare_cached(sql)?.execute((row.id.0, lane.0, tx.now, give_up, intent))?;
+    let sql = "UPDATE delivery SET state = 0, lane = ?2, due_at = ?3, give_up_at = ?4, expires = ?6, since = ?3, busy = 0, \
+               duplicates = 0, round = round + 1, intent = intent + ?5, msgid = NULL, code = NULL, reason = NULL, \
+               unsure_at = NULL, body = CASE WHEN what > 0 THEN body END WHERE id = ?1";
+    tx.conn.prepare_cached(sql)?.execute((row.id.0, lane.0, tx.now, give_up, intent, expires))?;
     row::wake(tx.conn, lane, tx.now)?;
     tx.due = true;
     Ok(true)

@@ -38,8 +38,9 @@ fn over(tx: &Tx<'_>, row: &DeliveryRow) -> Outcome<Option<&'static str>> {
     if tx.conn.prepare_cached(sql)?.exists([row.channel.0])? {
         return Ok(Some(codes::REMOVED));
     }
+    // A report tells of the version that it is about, whatever came after.
     let sql = "SELECT 1 FROM message WHERE seq = ?1 AND superseded_by IS NOT NULL";
-    if tx.conn.prepare_cached(sql)?.exists([row.seq])? {
+    if row.what == 0 && tx.conn.prepare_cached(sql)?.exists([row.seq])? {
         return Ok(Some(codes::SUPERSEDED));
     }
     Ok(not_wanted(row.code.as_deref()))

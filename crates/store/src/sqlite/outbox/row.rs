@@ -6,9 +6,9 @@ use tocsin_protocol::{
     delivery::{AttemptResult, ChannelKind},
 };
 
-use super::super::{fault::Outcome, tx::Tx};
+use super::super::{fault::Outcome, log, tx::Tx};
 use crate::{
-    Error,
+    Error, UserId,
     outbox::{ChannelId, DeliveryId, History, LaneId, health::Health},
 };
 
@@ -54,7 +54,7 @@ pub(super) fn state_number(state: DeliveryState) -> i64 {
     place(&STATES, &state)
 }
 
-pub(super) fn state(number: i64) -> rusqlite::Result<DeliveryState> {
+pub(in crate::sqlite) fn state(number: i64) -> rusqlite::Result<DeliveryState> {
     at(&STATES, number, "state")
 }
 
@@ -149,6 +149,10 @@ pub(super) struct DeliveryRow {
     pub(super) seq: Seq,
     /// 0: a group.
     pub(super) user: i64,
+    /// 0: the message; above: a report of a milestone.
+    pub(super) what: i64,
+    /// Of a group only these people, by their numbers.
+    pub(super) mentions: Option<Vec<i64>>,
     pub(super) channel: ChannelId,
     pub(super) lane: LaneId,
     pub(super) state: DeliveryState,
@@ -170,6 +174,8 @@ impl DeliveryRow {
             id: DeliveryId(row.get("id")?),
             seq: row.get("seq")?,
             user: row.get("user")?,
+            what: row.get("what")?,
+            mentions: row.get::<_, Option<String>>("mentions")?.map(|text| log::ids(&text)),
             channel: ChannelId(row.get("channel")?),
             lane: LaneId(row.get("lane")?),
             state: state(row.get("state")?)?,
@@ -207,12 +213,20 @@ pub(super) struct End<'a> {
     pub(super) msgid: Option<&'a str>,
 }
 
-/// Ends a delivery and, when it is a digest, what it carries; whoever watches the outbox hears of it.
+/// Whether a platform says that a message arrived at a person, or, if that is enough, that it took it.
+pub(in crate::sqlite) fn arrived(conn: &Connection, user: UserId, seq: Seq, taken: bool) -> Outcome<bool> {
+    let sql = "SELECT 1 FROM delivery WHERE seq = ?1 AND seq > 0 AND user = ?2 AND what = 0 AND (state = 4 OR (?3 AND state = 3))";
+    Ok(conn.prepare_cached(sql)?.exists((seq, user.0, taken))?)
+}
+
+/// Ends a delivery and, when it is a digest, what it carries; whoever watches the outbox hears of it. The body of a
+/// report is kept: it is made once.
 pub(super) fn end(tx: &mut Tx<'_>, id: DeliveryId, end: &End<'_>, now: Millis) -> Outcome<()> {
     tx.due = true;
     let conn = tx.conn;
     let state = state_number(end.state);
-    let sql = "UPDATE delivery SET state = ?2, code = ?3, reason = ?4, msgid = ?5, since = ?6, body = NULL WHERE id = ?1";
+    let sql = "UPDATE delivery SET state = ?2, code = ?3, reason = ?4, msgid = ?5, since = ?6, \
+               body = CASE WHEN what > 0 THEN body END WHERE id = ?1";
     conn.prepare_cached(sql)?.execute((id.0, state, end.code, end.reason, end.msgid, now))?;
     let sql = "UPDATE delivery SET state = ?2, code = ?3, reason = ?4, msgid = ?5, since = ?6, body = NULL \
                WHERE digest = ?1 AND state IN (2, 6)";

@@ -1,0 +1,141 @@
+//! Steps over channels.
+
+use tocsin_protocol::{
+    DeliveryState as S,
+    delivery::{ChannelKind, ChannelSettings},
+    escalation::{Milestone as M, StepOutcome as O},
+};
+
+use super::{Watch, free, next, over, repeated, step, to_people, to_topic};
+use crate::{
+    Pressed,
+    outbox::{Next, Work},
+};
+
+/// One that arrived rings again under another key; one that waits is left; one that failed is tried again.
+pub async fn a_channel_rings_again_and_leaves_what_waits(watch: Watch) {
+    watch.desk(&["ann"], &[]).await;
+    watch.app(&["ann"]).await;
+    watch.policy(vec![repeated(3, 60, over(&["app"], step(60, M::AcknowledgedByAny)))]).await;
+    let id = watch.alert(4).await;
+    assert!(watch.post.all().await.is_empty(), "no route leads there");
+    assert_eq!(watch.after(60).await, [O::Notified]);
+    let row = watch.post.only().await;
+    assert_eq!((row.state, row.user.as_deref(), row.message), (S::Queued, Some("ann"), Some(id)));
+    assert_eq!(watch.after(60).await, [O::Notified], "it is on its way");
+    assert_eq!(
+        (watch.post.only().await.round, watch.bench().row(id, "ann").await.reminded_at.is_some()),
+        (0, true)
+    );
+    let job = watch.post.job("app", free()).await;
+    let Work::One(first) = &job.work else { panic!("{job:?}") };
+    watch.post.run(&job, Next::Accepted).await;
+    assert_eq!(watch.after(60).await, [O::Notified]);
+    let job = watch.post.job("app", free()).await;
+    let Work::One(second) = &job.work else { panic!("{job:?}") };
+    assert_ne!(first.key, second.key, "the platform is to show it again");
+    watch.post.run(&job, Next::Failed).await;
+    assert_eq!(watch.after(60).await, [O::Notified]);
+    let row = watch.post.only().await;
+    assert_eq!((row.state, row.round), (S::Queued, 2));
+    assert_eq!(watch.escalation(id).await.steps[3].via, ["app"]);
+}
+
+/// Without an address there is no way, and nobody to tell.
+pub async fn who_has_no_address_is_not_told(watch: Watch) {
+    watch.desk(&["ann", "bob"], &["cid"]).await;
+    watch.app(&["ann"]).await;
+    watch
+        .policy(vec![over(&["app"], step(60, M::AcknowledgedByAny)), over(&["app"], next(120, &["cid"]))])
+        .await;
+    let id = watch.alert(4).await;
+    assert_eq!(watch.after(60).await, [O::Notified]);
+    assert_eq!(watch.told(id).await, [["ann"]]);
+    assert_eq!(watch.after(60).await, [O::Nobody]);
+    let row = watch.bench().row(id, "cid").await;
+    assert!(row.escalated.is_some(), "it is in their inbox all the same");
+    assert_eq!(row.reminded_at, None);
+}
+
+/// The group gets it once, with the people that are meant.
+pub async fn a_group_is_told_of_whom(watch: Watch) {
+    let ids = watch.desk(&["ann", "bob"], &["cid"]).await;
+    watch.post.channel("robot", ChannelKind::WecomRobot).await;
+    for name in ["ann", "bob", "cid"] {
+        watch.post.outbox.bind("robot", name, &format!("{name}-id")).await.unwrap();
+    }
+    let all = super::Step { unless: M::AcknowledgedByAll, ..step(60, M::AcknowledgedByAny) };
+    watch.policy(vec![over(&["robot"], all), over(&["robot"], next(120, &["cid"]))]).await;
+    let id = watch.alert(4).await;
+    watch.bench().press(ids[0], id, Pressed::Acknowledge).await;
+    assert_eq!(watch.after(60).await, [O::Notified]);
+    let job = watch.post.job("robot", free()).await;
+    let Work::One(item) = &job.work else { panic!("{job:?}") };
+    assert_eq!((item.user.clone(), item.mentions.as_slice()), (None, ["bob-id".to_owned()].as_slice()));
+    watch.post.run(&job, Next::Accepted).await;
+    // Everybody is asked, so one who acknowledged does not hold this one.
+    assert_eq!(watch.after(60).await, [O::Held]);
+    watch.post.channel("late", ChannelKind::WecomRobot).await;
+    watch.post.outbox.bind("late", "cid", "c").await.unwrap();
+    watch.policy(vec![over(&["late"], next(60, &["cid"]))]).await;
+    let other = watch.alert(4).await;
+    assert_eq!(watch.after(60).await, [O::Notified]);
+    let job = watch.post.job("late", free()).await;
+    let Work::One(item) = &job.work else { panic!("{job:?}") };
+    assert_eq!((item.message.id, item.mentions.as_slice()), (other, ["c".to_owned()].as_slice()));
+}
+
+/// Nobody gets a card for what somebody took care of; what a route sends goes out.
+pub async fn a_settled_step_is_not_sent(watch: Watch) {
+    let ids = watch.desk(&["ann", "bob"], &["cid"]).await;
+    watch.app(&["ann", "bob", "cid"]).await;
+    watch.post.route("app", None, Some("bob"), 1).await;
+    watch
+        .policy(vec![over(&["app"], step(60, M::AcknowledgedByAny)), over(&["app"], next(120, &["cid"]))])
+        .await;
+    let id = watch.alert(4).await;
+    watch.after(60).await;
+    watch.after(60).await;
+    watch.bench().press(ids[0], id, Pressed::Acknowledge).await;
+    let mut states: Vec<_> =
+        watch.post.all().await.into_iter().map(|row| (row.user.unwrap(), row.state)).collect();
+    states.sort();
+    let expected = [("ann", S::Cancelled), ("bob", S::Queued), ("cid", S::Cancelled)];
+    assert_eq!(states, expected.map(|(user, state)| (user.to_owned(), state)));
+}
+
+/// What is switched off, or removed since, is passed over.
+pub async fn a_switched_off_channel_is_no_way(watch: Watch) {
+    watch.desk(&["ann"], &[]).await;
+    watch.app(&["ann"]).await;
+    watch.post.channel("gone", ChannelKind::Wecom).await;
+    watch.policy(vec![over(&["app", "gone"], step(60, M::AcknowledgedByAny))]).await;
+    watch.alert_with(to_topic("ops")).await;
+    watch.post.outbox.remove_channel("gone").await.unwrap();
+    let off = ChannelSettings {
+        kind: ChannelKind::Wecom,
+        display_name: None,
+        enabled: Some(false),
+        config: serde_json::json!({}),
+    };
+    watch.post.outbox.put_channel("app", off).await.unwrap();
+    assert_eq!(watch.after(60).await, [O::Nobody]);
+    assert!(watch.post.all().await.is_empty());
+}
+
+/// What names people is theirs alone.
+pub async fn what_names_people_is_not_for_a_group(watch: Watch) {
+    watch.desk(&["ann"], &[]).await;
+    watch.post.channel("robot", ChannelKind::WecomRobot).await;
+    watch.policy(vec![over(&["robot"], step(60, M::AcknowledgedByAny))]).await;
+    let id = watch.alert_with(to_people(&["ann"])).await;
+    assert_eq!(watch.after(60).await, [O::Nobody]);
+    assert!(watch.post.all().await.is_empty());
+    let again = tocsin_protocol::escalation::ResendMessage {
+        people: None,
+        via: vec!["robot".into()],
+        until: watch.bench().hand.now(),
+    };
+    let refused = watch.escalations.resend_message(crate::Viewer::Admin(None), id, again).await;
+    assert!(matches!(refused, Err(crate::Error::Invalid(_))));
+}

@@ -1,0 +1,254 @@
+//! Escalation on plain lists: what is due is looked for among all of them, each time.
+
+mod policy;
+mod report;
+mod run;
+mod settle;
+mod store;
+
+use std::collections::BTreeMap;
+
+use tocsin_protocol::{
+    Escalation, EscalationState, Millis, Seq,
+    escalation::{PolicySettings, StepRun},
+};
+
+use super::facts::{Facts, MessageFact};
+use crate::{
+    Address, Authority, Error, NewMessage, Result, UserId,
+    escalation::{
+        self, copy,
+        plan::{Progress, Rules, settles},
+    },
+    outbox::ChannelId,
+};
+
+#[derive(Clone)]
+pub(super) struct PolicyFact {
+    pub(super) id: i64,
+    pub(super) name: String,
+    pub(super) display_name: String,
+    pub(super) config: PolicySettings,
+    pub(super) created_at: Millis,
+    pub(super) removed: bool,
+}
+
+#[derive(Clone)]
+struct EscalationFact {
+    policy: String,
+    config: PolicySettings,
+    progress: Progress,
+    state: EscalationState,
+    ended_at: Option<Millis>,
+    ended_by: Option<UserId>,
+    runs: Vec<StepRun>,
+}
+
+impl EscalationFact {
+    fn rules(&self, fact: &MessageFact) -> Rules<'_> {
+        Rules::new(&self.config, fact.message.priority, fact.message.expires_at)
+    }
+
+    fn end(&mut self, state: EscalationState, at: Millis, by: Option<UserId>) {
+        self.state = state;
+        self.ended_at = Some(at);
+        self.ended_by = by;
+        self.progress.due_at = None;
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.state, EscalationState::Running | EscalationState::Exhausted)
+    }
+}
+
+#[derive(Clone)]
+struct ReportFact {
+    channel: ChannelId,
+    due_at: Option<Millis>,
+    done: bool,
+}
+
+/// Everything about escalation.
+#[derive(Clone, Default)]
+pub(super) struct Escalated {
+    policies: Vec<PolicyFact>,
+    /// By the position of their message.
+    of: BTreeMap<Seq, EscalationFact>,
+    /// By message, person and way.
+    reminders: BTreeMap<(Seq, UserId, String), Millis>,
+    /// By message and milestone.
+    reports: BTreeMap<(Seq, i64), ReportFact>,
+}
+
+impl Escalated {
+    pub(super) fn reminded(&self, seq: Seq, user: UserId) -> Option<Millis> {
+        let of = self.reminders.iter().filter(|((known, whose, _), _)| (*known, *whose) == (seq, user));
+        of.map(|(_, at)| *at).max()
+    }
+
+    pub(super) fn forget(&mut self, seq: Seq) {
+        self.of.remove(&seq);
+        self.reminders.retain(|(known, ..), _| *known != seq);
+        self.reports.retain(|(known, _), _| *known != seq);
+    }
+}
+
+/// What a message sets going.
+pub(super) struct Sets {
+    policy: Option<PolicyFact>,
+    report: Option<(ChannelId, tocsin_protocol::receipt::Report)>,
+}
+
+impl Facts {
+    pub(super) fn sets(&self, new: &NewMessage, address: &Address) -> Result<Sets> {
+        let topic = match address {
+            Address::Topic(topic) => self.topics.iter().find(|known| known.id == *topic),
+            Address::People(_) => None,
+        };
+        let may_choose = matches!(new.sender.authority, Authority::All);
+        let id = topic.and_then(|topic| topic.policy);
+        let own = self.escalated.policies.iter().find(|policy| Some(policy.id) == id && !policy.removed);
+        let policy = match &new.policy {
+            Some(name) => {
+                let named = self.policy_named(name)?;
+                if !may_choose && own.is_none_or(|own| own.id != named.id) {
+                    return Err(Error::Forbidden(escalation::NOT_ITS_POLICY));
+                }
+                Some(named.clone())
+            }
+            None => own.cloned(),
+        };
+        let report = new.report.as_ref().map(|report| self.webhook(report)).transpose()?;
+        if let Some((channel, _)) = &report
+            && !may_choose
+            && !self.routing().carries(*channel, topic.map_or(0, |topic| topic.id.0), true)
+        {
+            return Err(Error::Forbidden(escalation::NO_ROUTE));
+        }
+        Ok(Sets { policy, report })
+    }
+
+    pub(super) fn published(
+        &mut self,
+        new: &NewMessage,
+        sets: Sets,
+        fact: &MessageFact,
+        older: Option<&MessageFact>,
+    ) -> Result<()> {
+        let before = match older {
+            Some(older) => self.superseded(older.seq, fact)?,
+            None => None,
+        };
+        let state = before.as_ref().map(|before| before.state);
+        let stands = |older: &MessageFact| {
+            fact.message.keeps_acknowledgement((older.message.priority, older.message.resolved))
+        };
+        let known = before.filter(|before| {
+            before.state == EscalationState::Running
+                && !fact.message.resolved
+                && older.is_some_and(stands)
+                && sets.policy.as_ref().is_none_or(|policy| policy.name == before.policy)
+        });
+        let begins = match (known, sets.policy) {
+            (Some(known), _) => {
+                let mut progress = known.progress.clone();
+                progress.go_on(&known.rules(fact));
+                Some(EscalationFact { progress, runs: Vec::new(), ..known })
+            }
+            (None, Some(policy)) => {
+                let rules = Rules::new(&policy.config, fact.message.priority, fact.message.expires_at);
+                Some(EscalationFact {
+                    policy: policy.name,
+                    progress: Progress::begin(&rules, fact.message.created_at, self.now),
+                    state: EscalationState::Running,
+                    ended_at: None,
+                    ended_by: None,
+                    runs: Vec::new(),
+                    config: policy.config,
+                })
+            }
+            (None, None) => None,
+        };
+        if let Some(escalation) = begins
+            && !self.nobody_is_asked(fact, &escalation.config, older, state)
+        {
+            self.escalated.of.insert(fact.seq, escalation);
+        }
+        if let Some((channel, report)) = sets.report {
+            self.watch(fact, channel, &report);
+        }
+        if !copy::is_server(&new.sender)
+            && let Some(id) = fact.topic()
+        {
+            let now = self.now;
+            let expecting =
+                |topic: &&mut super::facts::TopicFact| topic.id == id && topic.expect_ms.is_some();
+            for topic in self.topics.iter_mut().filter(expecting) {
+                topic.expected_by = topic.expect_ms.map(|every| now.saturating_add(every));
+                topic.silent_since = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// A newer version came. The older one's escalation, as it was.
+    fn superseded(&mut self, older: Seq, newer: &MessageFact) -> Result<Option<EscalationFact>> {
+        self.tell_missed(older);
+        let now = self.now;
+        let before = self.escalated.of.get(&older).cloned();
+        let open = before.as_ref().is_some_and(EscalationFact::is_open);
+        if open && let Some(escalation) = self.escalated.of.get_mut(&older) {
+            escalation.end(EscalationState::Superseded, now, None);
+        }
+        if newer.message.resolved || open {
+            for known in self.copies(older) {
+                let Address::People(people) = &known.address else { continue };
+                if known.newer.is_some() || !known.kept() {
+                    continue;
+                }
+                for person in people.iter() {
+                    let Ok(user) = self.live_user(*person) else { continue };
+                    let base = copy::of(&newer.message, &user.name.clone(), now);
+                    self.publish_copy(&NewMessage { replaces: Some(known.message.id), ..base }, newer)?;
+                }
+            }
+        }
+        Ok(before)
+    }
+
+    fn nobody_is_asked(
+        &self,
+        fact: &MessageFact,
+        policy: &PolicySettings,
+        older: Option<&MessageFact>,
+        before: Option<EscalationState>,
+    ) -> bool {
+        if fact.message.resolved {
+            return true;
+        }
+        let stands = older.is_some_and(|older| {
+            fact.message.keeps_acknowledgement((older.message.priority, older.message.resolved))
+        });
+        stands
+            && (before == Some(EscalationState::Acknowledged)
+                || settles(policy, &Self::counts_of(&self.rows(fact))))
+    }
+
+    pub(super) fn escalation_state(&self, seq: Seq) -> Option<EscalationState> {
+        self.escalated.of.get(&seq).map(|escalation| escalation.state)
+    }
+
+    /// As a receipt tells it.
+    pub(super) fn escalation_told(&self, fact: &MessageFact) -> Option<Escalation> {
+        let escalation = self.escalated.of.get(&fact.seq)?;
+        let by = self.users.iter().find(|user| Some(user.id) == escalation.ended_by);
+        Some(Escalation {
+            policy: escalation.policy.clone(),
+            state: escalation.state,
+            ended_at: escalation.ended_at,
+            by: by.map(|user| user.name.clone()),
+            next: escalation.progress.next(&escalation.rules(fact)),
+            steps: escalation.runs.clone(),
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! Escalations, what is sent, and what a platform says of it, in both stores.
+
+use tocsin_protocol::{account::TopicChange, delivery::AttemptResult, escalation::ResendMessage};
+use tocsin_store::{
+    Store, Viewer,
+    conformance::{
+        escalation::words,
+        outbox::{LEASE, free},
+    },
+    escalation::{Escalations, Ran, RunOrder},
+    outbox::{ClaimOrder, Confirmation, Next, Outbox, Settlement, Start, StartOf, Work, health::Omen},
+};
+
+use super::{
+    schedule::{Step, TOPICS, USERS},
+    twins::{Twins, agree, named},
+};
+
+/// Sends what is due: names of the messages at the platform.
+async fn deliver<S: Store + Outbox>(store: &S) -> Vec<String> {
+    let order =
+        ClaimOrder { channels: vec![("app".into(), free())], most: 100, lease_ms: LEASE, herald: None };
+    let mut names = Vec::new();
+    loop {
+        let jobs = store.claim_lanes(order.clone()).await.unwrap().jobs;
+        if jobs.is_empty() {
+            names.sort();
+            return names;
+        }
+        for job in jobs {
+            let Work::One(item) = &job.work else { panic!("{job:?}") };
+            let start = Start { what: StartOf::One(item.id), body: "body".into() };
+            let started = store.begin(job.lease, start).await.unwrap();
+            let user = item.user.clone().unwrap();
+            let name = format!("{}-{user}-{}", item.message.cursor.seq, item.key.matches('-').count());
+            store.settle(taken(&job, &started, name.clone())).await.unwrap();
+            names.push(name);
+        }
+    }
+}
+
+fn taken(
+    job: &tocsin_store::outbox::Job,
+    started: &tocsin_store::outbox::Started,
+    name: String,
+) -> Settlement {
+    Settlement {
+        lease: job.lease,
+        attempt: Some(started.attempt),
+        delivery: started.delivery,
+        result: AttemptResult::Accepted,
+        next: Next::Accepted,
+        code: None,
+        reason: None,
+        msgid: Some(name),
+        omen: Omen::Good,
+        broken: None,
+        flagged: None,
+        roll: 0.0,
+        herald: None,
+    }
+}
+
+impl Twins {
+    pub async fn escalate(&mut self, step: &Step) {
+        let (a, b) = (self.sqlite(), &self.model);
+        match step {
+            Step::Run => {
+                let order = RunOrder { most: 100, woke: false, words: Some(words()) };
+                let ran = (a.run_due(order.clone()).await, b.run_due(order).await);
+                if let Some((a, b)) = agree(step, ran.0, ran.1) {
+                    let told = |ran: Ran| {
+                        let steps = ran.steps.into_iter();
+                        let steps: Vec<_> =
+                            steps.map(|ran| (ran.step, ran.repeat, ran.outcome, ran.late_ms)).collect();
+                        (steps, ran.ended, ran.silences, ran.missed, ran.next)
+                    };
+                    assert_eq!(told(a), told(b), "{step:?}");
+                }
+            }
+            Step::Resend(message, people, via, age) => {
+                let Some((id_a, id_b, _)) = self.message(*message).copied() else { return };
+                let what = ResendMessage {
+                    people: people.map(|mask| named(&USERS, mask).into_iter().map(Into::into).collect()),
+                    via: named(&["desktop", "app"], *via).into_iter().map(Into::into).collect(),
+                    until: self.hand.now() - age * 1000,
+                };
+                let viewer = Viewer::Admin(None);
+                let sent = (
+                    a.resend_message(viewer, id_a, what.clone()).await,
+                    b.resend_message(viewer, id_b, what).await,
+                );
+                if let Some((a, b)) = agree(step, sent.0, sent.1) {
+                    assert_eq!(a, b, "{step:?}");
+                }
+            }
+            Step::Cancel(message) => {
+                let Some((id_a, id_b, _)) = self.message(*message).copied() else { return };
+                let viewer = Viewer::Admin(None);
+                let cancelled = (a.cancel(viewer, id_a).await, b.cancel(viewer, id_b).await);
+                if let Some((a, b)) = agree(step, cancelled.0, cancelled.1) {
+                    assert_eq!(a, b, "{step:?}");
+                }
+            }
+            Step::Deliver => {
+                let names = deliver(a).await;
+                assert_eq!(names, deliver(b).await, "{step:?}");
+                self.accepted.extend(names);
+            }
+            Step::Confirm(back) => {
+                let Some(msgid) = self.accepted.iter().rev().nth(*back).cloned() else { return };
+                let said = Confirmation {
+                    channel: "app".into(),
+                    msgid: Some(msgid),
+                    address: String::new(),
+                    failed: None,
+                    again: None,
+                };
+                let known = (a.confirm(said.clone(), None).await, b.confirm(said, None).await);
+                if let Some((a, b)) = agree(step, known.0, known.1) {
+                    assert_eq!(a, b, "{step:?}");
+                }
+            }
+            Step::Expect(topic, every_s) => {
+                let change = TopicChange { expect_every_s: Some(*every_s), ..TopicChange::default() };
+                let changed = (
+                    a.change_topic(TOPICS[*topic], change.clone()).await,
+                    b.change_topic(TOPICS[*topic], change).await,
+                );
+                if let Some((a, b)) = agree(step, changed.0, changed.1) {
+                    assert_eq!(a, b, "{step:?}");
+                }
+            }
+            other => unreachable!("{other:?}"),
+        }
+    }
+}
