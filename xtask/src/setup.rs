@@ -25,14 +25,20 @@ pub fn setup(scope: Scope) -> Result<()> {
     if scope == Scope::All { independent_clients() } else { Ok(()) }
 }
 
-/// The clients of other people with which the simulator of the WeChat platforms is checked.
+/// The programs of other people that the simulator of the WeChat platforms and webhooks are checked with.
 fn independent_clients() -> Result<()> {
-    let script = repo::root().join("crates/wechat-sim/tests/independent/setup.sh");
-    step::run(
-        "Installing the independent clients that check the WeChat simulator (wechatpy, @wecom/crypto)",
-        Command::new("sh").arg(script).env("TOCSIN_TARGET", repo::target()),
-        "Check the network (pip download six; npm ping) and the free disk space, then run this again.",
-    )
+    for (krate, what) in [
+        ("wechat-sim", "clients that check the WeChat simulator (wechatpy, @wecom/crypto)"),
+        ("delivery", "library that checks webhooks (standardwebhooks)"),
+    ] {
+        let script = repo::root().join("crates").join(krate).join("tests/independent/setup.sh");
+        step::run(
+            &format!("Installing the independent {what}"),
+            Command::new("sh").arg(script).env("TOCSIN_TARGET", repo::target()),
+            "Check the network (pip download six; npm ping) and the free disk space, then run this again.",
+        )?;
+    }
+    Ok(())
 }
 
 fn debian_packages(scope: Scope) -> Result<()> {

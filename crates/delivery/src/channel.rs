@@ -113,6 +113,8 @@ pub enum Class {
     Token,
     /// Later.
     Busy,
+    /// The other side broke down at it: later, for as long as it is tried at all.
+    Trouble,
     /// Never, for this message or recipient.
     Permanent,
     /// Not before a human has changed something.

@@ -6,6 +6,7 @@
 //! | token | busy, as below | trips |
 //! | busy with a time | waits for it, as often as it is said | pauses until then |
 //! | busy | three tries with full jitter, then failed | fault |
+//! | trouble | again until it is given up | fault |
 //! | permanent, bug | failed | good |
 //! | config | failed | trips; pauses if the platform says for how long, and that is long |
 //! | config that is known to err | once more in a minute, then failed | fault, then trips |
@@ -139,6 +140,10 @@ fn refused(refusal: &Refusal, case: &Case<'_>) -> Verdict {
             }
             None => (busy(case), Omen::Fault),
         },
+        Class::Trouble => {
+            let at = case.now.saturating_add(pause(case.history.attempts, case.roll));
+            (Next::Retry { at, why: Again::Busy }, Omen::Fault)
+        }
         Class::Token => (busy(case), Omen::Trip),
         Class::Config if refusal.once_more && case.history.duplicates == 0 => {
             let at = case.now.saturating_add(refusal.retry_after_ms.unwrap_or(DUPLICATE_PAUSE));
@@ -254,6 +259,16 @@ mod tests {
         let verdict = judge(Outcome::Refused(wait), &case(History { busy: 9, ..History::default() }));
         assert_eq!(verdict.next, Next::Retry { at: NOW + 3_600_000, why: Again::Paused });
         assert_eq!(verdict.omen, Omen::Pause(NOW + 3_600_000));
+    }
+
+    #[test]
+    fn trouble_is_waited_out_with_longer_and_longer_pauses() {
+        let at =
+            |attempts| match of(Class::Trouble, History { attempts, busy: attempts, ..History::default() }) {
+                (Next::Retry { at, why: Again::Busy }, Omen::Fault) => at - NOW,
+                other => panic!("{other:?}"),
+            };
+        assert_eq!([at(0), at(1), at(9), at(999)], [500, 1_000, PAUSE_MOST / 2, PAUSE_MOST / 2]);
     }
 
     #[test]

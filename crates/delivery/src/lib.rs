@@ -13,7 +13,9 @@ mod channel;
 mod courier;
 pub mod digest;
 mod judge;
+pub mod line;
 mod metrics;
+pub mod webhook;
 pub mod wechat;
 
 pub use channel::{Channel, Channels, Class, Outcome, Parcel, Refusal, Rendered, Unfit};

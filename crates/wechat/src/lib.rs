@@ -37,6 +37,7 @@ pub mod wecom;
 pub use clock::{Clock, Millis, SystemClock, next_platform_day, platform_day};
 pub use endpoint::{BadEndpoint, BaseUrl, Endpoint, Proxy, ProxyUrl, Timings};
 pub use fit::{Fitted, Limit, fit};
+pub use http::client as http_client;
 pub use outcome::{
     Accepted, Cause, FailedRecipient, Failure, NotSent, Outcome, RecipientFault, RecipientKind, Refused,
     Unknown,

@@ -3,20 +3,16 @@
 use tocsin_protocol::{
     Millis,
     channel::{Failing, FailingClass},
-    delivery::ChannelKind,
 };
-use tocsin_store::outbox::codes;
 use tocsin_wechat::{
     Cause, FailedRecipient, Failure, NotSent, RecipientFault, RecipientKind, Refused,
     errcode::{self, Binding, Call, Class as Errclass, Pause, Platform, Remedy},
 };
 
-use crate::{Class, Outcome, Refusal, Unfit};
+use crate::{Class, Outcome, Refusal, line::UNFIT};
 
 /// Code of what was not sent because the minute is full.
 const FULL: &str = "minute_full";
-/// Code of a message that can not be rendered.
-const UNFIT: &str = "unfit";
 
 /// For the courier. `lasts` tells for how long a pause is meant.
 pub(super) fn outcome(
@@ -102,18 +98,6 @@ fn local(not_sent: NotSent, class: Class) -> Refusal {
     }
 }
 
-pub(super) fn unfit(unfit: Unfit) -> Refusal {
-    Refusal {
-        class: Class::Bug,
-        code: UNFIT.into(),
-        message: unfit.0,
-        retry_after_ms: None,
-        broken: false,
-        flagged: false,
-        once_more: false,
-    }
-}
-
 /// The platform's minute is full: room comes in so long.
 pub(super) fn full(wait: Millis) -> Refusal {
     let seconds = wait.max(0).unsigned_abs().div_ceil(1000);
@@ -192,33 +176,8 @@ fn said(class: FailingClass, code: String, message: &str, remedy: &Remedy) -> Fa
     Failing { class, code, message: message.to_owned(), remedy: remedy.name().to_owned(), params }
 }
 
-/// For an administrator: what became of a message that was sent by itself. `address` is whom it was for.
-pub fn of_outcome(kind: ChannelKind, outcome: &Outcome, address: &str) -> Option<Failing> {
-    match outcome {
-        Outcome::Accepted { refused, .. } => {
-            let mine = refused.iter().find(|(who, _)| who.eq_ignore_ascii_case(address))?;
-            Some(about(kind, &mine.1.code, &mine.1.message))
-        }
-        Outcome::Refused(refusal) => Some(about(kind, &refusal.code, &refusal.message)),
-        Outcome::Unknown(words) => {
-            Some(said(FailingClass::Unknown, "unknown".into(), words, &Remedy::CheckNetwork))
-        }
-        Outcome::Unreadable(words) => {
-            Some(said(FailingClass::Unknown, codes::UNREADABLE.into(), words, &Remedy::CheckBaseUrl))
-        }
-        Outcome::NotSent(words) => {
-            Some(said(FailingClass::NotSent, "unreachable".into(), words, &Remedy::CheckNetwork))
-        }
-    }
-}
-
 /// What a code that was stored with a delivery means, and what a person can do.
-pub fn about(kind: ChannelKind, code: &str, words: &str) -> Failing {
-    let platform = match kind {
-        ChannelKind::Wechat => Platform::Official,
-        ChannelKind::Wecom | ChannelKind::Webhook => Platform::Wecom,
-        ChannelKind::WecomRobot => Platform::Robot,
-    };
+pub(crate) fn about(platform: Platform, code: &str, words: &str) -> Failing {
     if let Ok(number) = code.parse::<i64>() {
         let verdict = errcode::classify(platform, Call::Business, number, words);
         // 40001 after a fresh token: the secret is another account's, or the platform refuses it.
@@ -250,9 +209,9 @@ mod tests {
     #[test]
     fn the_address_to_allow_is_found_in_what_was_stored() {
         let words = "not allow to access from your ip, hint: [1700_5], from ip: 198.51.100.9, more info";
-        let failing = about(ChannelKind::Wecom, "60020", words);
+        let failing = about(Platform::Wecom, "60020", words);
         assert_eq!((failing.class, failing.remedy.as_str()), (FailingClass::Config, "trust_ip"));
         assert_eq!(failing.params["ip"], "198.51.100.9");
-        assert_eq!(about(ChannelKind::Wecom, "invaliduser", "").remedy, "widen_visibility");
+        assert_eq!(about(Platform::Wecom, "invaliduser", "").remedy, "widen_visibility");
     }
 }

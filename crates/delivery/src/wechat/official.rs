@@ -11,19 +11,23 @@ use tocsin_protocol::{
 };
 use tocsin_store::outbox::{Item, Limits};
 use tocsin_wechat::{
+    Endpoint,
     callback::{Callback, Dialect},
     official::{Credential, OfficialAccount, Scene, TemplateMessage},
 };
 
 use super::{
-    Code, Ground, Person, RECIPIENT, Secrets, failing,
+    RECIPIENT, failing,
     patience::Patience,
     request::{left_out, restored, safe_ms, stored},
-    settings::{BadSettings, Official, SECRET, Settings},
+    settings::Official,
     wecom::callback,
     words::Words,
 };
-use crate::{Channel, Outcome, Parcel, Unfit};
+use crate::{
+    Channel, Outcome, Parcel, Unfit,
+    line::{BadSettings, Code, Ground, Person, SECRET, Secrets},
+};
 
 /// For how long the platform takes one `client_msg_id` for the same message, seconds.
 const DEDUPE_SECONDS: u32 = 600;
@@ -47,11 +51,11 @@ pub struct Account {
 }
 
 impl Account {
-    pub(super) fn new(settings: &Official, secrets: &Secrets, ground: &Ground) -> Result<Self, BadSettings> {
+    pub(crate) fn new(settings: &Official, secrets: &Secrets, ground: &Ground) -> Result<Self, BadSettings> {
         let secret = secrets.get(SECRET).cloned().ok_or_else(|| BadSettings::of(SECRET, "is missing"))?;
         let token_mode = settings.token_mode.into();
         let credential = Credential { app_id: settings.app_id.clone(), secret, token_mode };
-        let endpoint = Settings::Official(settings.clone()).endpoint(secrets, ground.timings)?;
+        let endpoint = settings.road().endpoint(Endpoint::official(), secrets, ground.timings)?;
         let client = OfficialAccount::new(credential, &endpoint, &ground.parts())
             .map_err(|bad| BadSettings::of("config.base_url", bad))?;
         let callback =
@@ -66,19 +70,19 @@ impl Account {
         })
     }
 
-    pub(super) fn callback(&self) -> Option<&Callback> {
+    pub(crate) fn callback(&self) -> Option<&Callback> {
         self.callback.as_ref()
     }
 
-    pub(super) async fn forget(&self) {
+    pub(crate) async fn forget(&self) {
         self.client.forget_token().await;
     }
 
-    pub(super) async fn check(&self) -> Result<(), Failing> {
+    pub(crate) async fn check(&self) -> Result<(), Failing> {
         self.client.check().await.map_err(|failure| failing::failing(&failure))
     }
 
-    pub(super) async fn people(&self) -> Result<Vec<Person>, Failing> {
+    pub(crate) async fn people(&self) -> Result<Vec<Person>, Failing> {
         let all = self.client.all_followers().await.map_err(|failure| failing::failing(&failure))?;
         // The newest come last, and whoever is to be bound followed a moment ago.
         let newest = all.into_iter().rev().take(FOLLOWERS);
@@ -90,7 +94,7 @@ impl Account {
         Ok(looked.buffered(LOOK_UPS).collect().await)
     }
 
-    pub(super) async fn templates(&self) -> Result<Vec<TemplateInfo>, Failing> {
+    pub(crate) async fn templates(&self) -> Result<Vec<TemplateInfo>, Failing> {
         let list = self.client.templates().await.map_err(|failure| failing::failing(&failure))?;
         let shown = list.into_iter().map(|template| {
             let fields = template.fields().into_iter().map(|field| TemplateFieldInfo {
@@ -111,12 +115,12 @@ impl Account {
         Ok(shown.collect())
     }
 
-    pub(super) async fn quota(&self) -> Result<ChannelQuota, Failing> {
+    pub(crate) async fn quota(&self) -> Result<ChannelQuota, Failing> {
         let quota = self.client.template_quota().await.map_err(|failure| failing::failing(&failure))?;
         Ok(ChannelQuota { daily_limit: quota.daily_limit, used: quota.used, remain: quota.remain })
     }
 
-    pub(super) async fn qr(&self, scene: [u8; 16], expire_seconds: u32) -> Result<(String, Code), Failing> {
+    pub(crate) async fn qr(&self, scene: [u8; 16], expire_seconds: u32) -> Result<(String, Code), Failing> {
         let scene = Scene::from_random(scene);
         let qr = self
             .client
@@ -127,7 +131,7 @@ impl Account {
         Ok((scene.as_str().to_owned(), code))
     }
 
-    pub(super) fn rendered(&self, message: &Message, key: &str) -> Result<String, Unfit> {
+    pub(crate) fn rendered(&self, message: &Message, key: &str) -> Result<String, Unfit> {
         if self.template_id.is_empty() {
             return Err(Unfit("template_id: no template is chosen".into()));
         }
@@ -145,7 +149,7 @@ impl Account {
     }
 
     /// Sends it by itself, without the outbox.
-    pub(super) async fn aside(&self, parcel: Parcel<'_>) -> Outcome {
+    pub(crate) async fn aside(&self, parcel: Parcel<'_>) -> Outcome {
         let prepared = match restored(&parcel) {
             Ok(prepared) => prepared,
             Err(outcome) => return outcome,

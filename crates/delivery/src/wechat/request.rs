@@ -3,8 +3,8 @@
 use tocsin_protocol::Millis;
 use tocsin_wechat::Prepared;
 
-use super::{addressed, failing};
-use crate::{Outcome, Parcel, SEND_TIMEOUT, Unfit};
+use super::addressed;
+use crate::{Outcome, Parcel, SEND_TIMEOUT, Unfit, line};
 
 /// As it is kept in the outbox: the request and which call it is for.
 pub(super) fn stored(prepared: Result<Prepared, tocsin_wechat::Invalid>) -> Result<String, Unfit> {
@@ -14,7 +14,7 @@ pub(super) fn stored(prepared: Result<Prepared, tocsin_wechat::Invalid>) -> Resu
 
 /// As it was stored, for this recipient.
 pub(super) fn restored(parcel: &Parcel<'_>) -> Result<Prepared, Outcome> {
-    let unfit = |what: String| Outcome::Refused(failing::unfit(Unfit(what)));
+    let unfit = |what: String| Outcome::Refused(line::unfit(Unfit(what)));
     let mut prepared: Prepared =
         serde_json::from_str(parcel.body).map_err(|error| unfit(error.to_string()))?;
     prepared.body = addressed(&prepared.body, parcel.address)

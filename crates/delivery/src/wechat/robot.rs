@@ -6,20 +6,23 @@ use async_trait::async_trait;
 use tocsin_protocol::{Message, delivery::ChannelKind};
 use tocsin_store::outbox::{Item, Limits};
 use tocsin_wechat::{
+    Endpoint,
     official::Article,
     robot::{self as api, Content, MARKDOWN_BYTES, Mentions, RobotMessage, Webhook},
     wecom::Card,
 };
 
 use super::{
-    Ground, Secrets,
     minute::Minute,
     patience::Patience,
     request::{left_out, restored, stored},
-    settings::{BadSettings, KEY, Robot, Settings, Style},
+    settings::{Robot, Style},
     words::Words,
 };
-use crate::{Channel, Outcome, Parcel, Rendered, Unfit, digest};
+use crate::{
+    Channel, Outcome, Parcel, Rendered, Unfit, digest,
+    line::{BadSettings, Ground, KEY, Secrets},
+};
 
 /// What the platform takes of one robot.
 const A_MINUTE: u32 = 20;
@@ -38,14 +41,14 @@ pub struct Group {
 }
 
 impl Group {
-    pub(super) fn new(settings: &Robot, secrets: &Secrets, ground: &Ground) -> Result<Self, BadSettings> {
+    pub(crate) fn new(settings: &Robot, secrets: &Secrets, ground: &Ground) -> Result<Self, BadSettings> {
         let key = secrets.get(KEY).ok_or_else(|| BadSettings::of(KEY, "is missing"))?;
         let webhook = Webhook::parse(key.expose()).map_err(|bad| BadSettings::of(KEY, bad))?;
-        let all = Settings::Robot(settings.clone());
-        let mut endpoint = all.endpoint(secrets, ground.timings)?;
+        let road = settings.road();
+        let mut endpoint = road.endpoint(Endpoint::wecom(), secrets, ground.timings)?;
         // An address that was pasted whole names its place, unless the settings name another.
         if let Some(base) = webhook.base
-            && !all.names_base()
+            && road.base()?.is_none()
         {
             endpoint.base = base;
         }
@@ -60,13 +63,13 @@ impl Group {
         })
     }
 
-    pub(super) fn rendered(&self, message: &Message, mentions: &[String]) -> Result<String, Unfit> {
+    pub(crate) fn rendered(&self, message: &Message, mentions: &[String]) -> Result<String, Unfit> {
         let mentions = Mentions { users: mentions.to_vec(), ..Mentions::default() };
         stored(RobotMessage { content: self.content(message), mentions }.prepare())
     }
 
     /// Sends it by itself, without the outbox.
-    pub(super) async fn aside(&self, parcel: Parcel<'_>) -> Outcome {
+    pub(crate) async fn aside(&self, parcel: Parcel<'_>) -> Outcome {
         match self.minute.admit(&parcel) {
             Ok(prepared) => self.patience.aside(self.client.send(&prepared).await),
             Err(outcome) => outcome,

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tocsin_protocol::{Action, Message, MessageId, channel::Failing, delivery::ChannelKind};
 use tocsin_store::outbox::{Item, Limits};
 use tocsin_wechat::{
-    Failure,
+    Endpoint, Failure,
     callback::{Callback, Dialect},
     crypto::AesKey,
     wecom::{
@@ -18,14 +18,17 @@ use tocsin_wechat::{
 };
 
 use super::{
-    Ground, Person, RECIPIENT, Secrets, failing,
+    RECIPIENT, failing,
     minute::Minute,
     patience::Patience,
     request::{left_out, restored, safe_ms, stored},
-    settings::{BadSettings, CALLBACK_KEY, CALLBACK_TOKEN, SECRET, Settings, Wecom},
+    settings::Wecom,
     words::Words,
 };
-use crate::{Channel, Outcome, Parcel, Unfit};
+use crate::{
+    Channel, Outcome, Parcel, Unfit,
+    line::{BadSettings, CALLBACK_KEY, CALLBACK_TOKEN, Ground, Person, SECRET, Secrets},
+};
 
 /// What WeCom delivers to one member; beyond it drops without a word.
 const MEMBER_A_MINUTE: u32 = 30;
@@ -47,11 +50,11 @@ pub struct App {
 }
 
 impl App {
-    pub(super) fn new(settings: &Wecom, secrets: &Secrets, ground: &Ground) -> Result<Self, BadSettings> {
+    pub(crate) fn new(settings: &Wecom, secrets: &Secrets, ground: &Ground) -> Result<Self, BadSettings> {
         let secret = secrets.get(SECRET).cloned().ok_or_else(|| BadSettings::of(SECRET, "is missing"))?;
         let credential =
             Credential { corp_id: settings.corp_id.clone(), agent_id: settings.agent_id, secret };
-        let endpoint = Settings::Wecom(settings.clone()).endpoint(secrets, ground.timings)?;
+        let endpoint = settings.road().endpoint(Endpoint::wecom(), secrets, ground.timings)?;
         let client = WecomApp::new(credential, &endpoint, &ground.parts())
             .map_err(|bad| BadSettings::of("config.base_url", bad))?;
         let callback =
@@ -65,16 +68,16 @@ impl App {
         })
     }
 
-    pub(super) fn callback(&self) -> Option<&Callback> {
+    pub(crate) fn callback(&self) -> Option<&Callback> {
         self.callback.as_ref()
     }
 
-    pub(super) async fn forget(&self) {
+    pub(crate) async fn forget(&self) {
         self.client.forget_token().await;
     }
 
     /// Tokens are handed to any address; the list of members is not.
-    pub(super) async fn check(&self) -> Result<(), Failing> {
+    pub(crate) async fn check(&self) -> Result<(), Failing> {
         self.client.check().await.map_err(|failure| failing::failing(&failure))?;
         match self.client.members(1).await {
             Ok(_) => Ok(()),
@@ -84,12 +87,12 @@ impl App {
         }
     }
 
-    pub(super) async fn people(&self) -> Result<Vec<Person>, Failing> {
+    pub(crate) async fn people(&self) -> Result<Vec<Person>, Failing> {
         let members = self.client.all_members().await.map_err(|failure| failing::failing(&failure))?;
         Ok(members.into_iter().map(|member| Person { address: member.userid, name: member.name }).collect())
     }
 
-    pub(super) fn rendered(&self, message: &Message, key: &str) -> Result<String, Unfit> {
+    pub(crate) fn rendered(&self, message: &Message, key: &str) -> Result<String, Unfit> {
         let prepared = AppMessage {
             to: Recipients::user(RECIPIENT),
             agent_id: self.client.agent_id(),
@@ -102,7 +105,7 @@ impl App {
     }
 
     /// Sends it by itself, without the outbox.
-    pub(super) async fn aside(&self, parcel: Parcel<'_>) -> Outcome {
+    pub(crate) async fn aside(&self, parcel: Parcel<'_>) -> Outcome {
         match self.minute.admit(&parcel) {
             Ok(prepared) => self.patience.aside(self.client.send(&prepared).await),
             Err(outcome) => outcome,

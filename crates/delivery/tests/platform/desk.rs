@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use tocsin_delivery::{
     Courier,
-    wechat::{Ground, Line, Secrets, Settings, Words},
+    line::{Ground, Line, Secrets, Settings},
+    wechat::Words,
 };
 use tocsin_locale::Locale;
 use tocsin_protocol::{

@@ -1,6 +1,6 @@
 //! The limits that the production channels keep, as the platform counts them.
 
-use tocsin_delivery::{Outcome, wechat};
+use tocsin_delivery::{Outcome, line};
 use tocsin_protocol::{DeliveryState as S, delivery::ChannelKind};
 use tocsin_store::{
     NewMessage,
@@ -71,7 +71,7 @@ async fn tests_take_their_place_in_the_minute() {
     }
     assert!(tests[..2].iter().all(|outcome| matches!(outcome, Outcome::Accepted { .. })), "{tests:?}");
     for outcome in &tests[2..] {
-        let failing = wechat::of_outcome(ChannelKind::WecomRobot, outcome, "").unwrap();
+        let failing = line::of_outcome(ChannelKind::WecomRobot, outcome, "").unwrap();
         assert_eq!((failing.code.as_str(), failing.remedy.as_str()), ("minute_full", "wait"));
         assert!(failing.message.contains("60 seconds"), "{}", failing.message);
     }

@@ -327,6 +327,9 @@ impl Outbox for Brittle {
     async fn confirm(&self, confirmation: Confirmation, herald: Option<Herald>) -> Result<bool> {
         self.outbox.confirm(confirmation, herald).await
     }
+    async fn ways(&self, messages: Vec<MessageId>, people: Vec<String>) -> Result<Vec<Delivery>> {
+        self.outbox.ways(messages, people).await
+    }
     async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>> {
         self.outbox.deliveries(query).await
     }

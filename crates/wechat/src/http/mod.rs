@@ -13,7 +13,7 @@ use reqwest::{Client, Method, header::CONTENT_TYPE, redirect::Policy};
 pub(crate) use answer::{Answer, number};
 
 use crate::{
-    endpoint::{BadEndpoint, BaseUrl, Endpoint, Proxy},
+    endpoint::{BadEndpoint, BaseUrl, Endpoint, Proxy, Timings},
     outcome::{Cause, Failure, NotSent, Unknown},
 };
 
@@ -21,6 +21,36 @@ use crate::{
 const ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// An idle connection is kept this long: shorter than the 60 s after which proxies drop one.
 const POOL_IDLE: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// A client that requests leave this computer with: no redirects, since what is sent is for nobody else. `is_tls` and
+/// `is_loopback` tell about the address that is asked.
+pub fn client(
+    is_tls: bool,
+    is_loopback: bool,
+    proxy: &Proxy,
+    timings: Timings,
+) -> Result<Client, BadEndpoint> {
+    let spoken = is_tls || matches!(proxy, Proxy::Via(url) if url.is_tls());
+    let mut builder = Client::builder()
+        .tls_backend_preconfigured(tls::client_config(spoken)?)
+        .user_agent(concat!("tocsin/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(timings.connect)
+        .timeout(timings.call)
+        .pool_idle_timeout(POOL_IDLE)
+        .redirect(Policy::none());
+    builder = match proxy {
+        Proxy::Via(url) => {
+            // The crate's error would repeat the address with its password.
+            let proxy = reqwest::Proxy::all(url.expose()).map_err(|_| BadEndpoint::Proxy)?;
+            builder.no_proxy().proxy(proxy)
+        }
+        Proxy::Direct => builder.no_proxy(),
+        // The system's proxy would be asked for its own loopback.
+        Proxy::System if is_loopback => builder.no_proxy(),
+        Proxy::System => builder,
+    };
+    builder.build().map_err(|e| BadEndpoint::Tls(broken::innermost(&e.without_url())))
+}
 
 /// What to ask.
 #[derive(Debug)]
@@ -43,26 +73,8 @@ pub(crate) struct Http {
 
 impl Http {
     pub fn new(endpoint: &Endpoint) -> Result<Self, BadEndpoint> {
-        let spoken = endpoint.base.is_tls() || matches!(&endpoint.proxy, Proxy::Via(url) if url.is_tls());
-        let mut builder = Client::builder()
-            .tls_backend_preconfigured(tls::client_config(spoken)?)
-            .user_agent(concat!("tocsin/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(endpoint.timings.connect)
-            .timeout(endpoint.timings.call)
-            .pool_idle_timeout(POOL_IDLE)
-            .redirect(Policy::none());
-        builder = match &endpoint.proxy {
-            Proxy::Via(url) => {
-                // The crate's error would repeat the address with its password.
-                let proxy = reqwest::Proxy::all(url.expose()).map_err(|_| BadEndpoint::Proxy)?;
-                builder.no_proxy().proxy(proxy)
-            }
-            Proxy::Direct => builder.no_proxy(),
-            // The system's proxy would be asked for its own loopback.
-            Proxy::System if endpoint.base.is_loopback() => builder.no_proxy(),
-            Proxy::System => builder,
-        };
-        let client = builder.build().map_err(|e| BadEndpoint::Tls(broken::innermost(&e.without_url())))?;
+        let base = &endpoint.base;
+        let client = client(base.is_tls(), base.is_loopback(), &endpoint.proxy, endpoint.timings)?;
         let is_proxied = matches!(endpoint.proxy, Proxy::Via(_));
         Ok(Self { client, base: endpoint.base.clone(), is_proxied })
     }
