@@ -10,9 +10,11 @@ use crate::{Connection, Error, Slept};
 pub enum Event {
     /// The connection changed.
     Connection(Connection),
-    /// A message was stored; the host decides whether to show it and says so with [`crate::Inbox::set_shown`].
+    /// A message was stored, or is to be shown again ([`Stored::reminded_at`]); the host decides whether to show it and
+    /// says so with [`crate::Inbox::set_shown`].
     Stored(Box<Stored>),
-    /// A message was read or acknowledged, here or on another device of this person.
+    /// A message was read or acknowledged, here or on another device of this person, or settled by anybody: its popup
+    /// goes away.
     State(StateChange),
     /// The position could not be continued. The messages listed in its stead follow as [`Arrival::Restored`].
     Reset(Reset),
@@ -33,7 +35,7 @@ pub enum Event {
     },
 }
 
-/// A message that was stored now, with what decides whether and how to show it.
+/// A message that was stored now or is told of again, with what decides whether and how to show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     /// The message.
@@ -44,6 +46,9 @@ pub struct Stored {
     pub silent: Option<Silent>,
     /// When it counts as acknowledged: carried over from the version it superseded, or pressed on another device.
     pub acknowledged_at: Option<Millis>,
+    /// It was stored before and is to be shown again, even if it was read: an escalation or a person asked for that at
+    /// this time.
+    pub reminded_at: Option<Millis>,
 }
 
 /// How a message came.
@@ -51,7 +56,8 @@ pub struct Stored {
 pub enum Arrival {
     /// Just sent.
     Live,
-    /// Sent while this device was away: one summary for all until [`Event::CaughtUp`].
+    /// Sent while this device was away (a reminder: well before it was back): one summary for all until
+    /// [`Event::CaughtUp`].
     Missed,
     /// Listed after a reset: one summary for all.
     Restored,
@@ -64,6 +70,6 @@ pub enum Silent {
     Superseded,
     /// It expired before it arrived.
     Expired,
-    /// It was read or acknowledged elsewhere (an acknowledgement that carries over included).
+    /// It was read, acknowledged or settled elsewhere (an acknowledgement that carries over included).
     Handled,
 }

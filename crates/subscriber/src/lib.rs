@@ -11,9 +11,9 @@
 //! - [`Subscriber::start`]: keeps one stream open and the inbox up to date; returns a [`Handle`] and the [`Event`]s.
 //! - [`http`]: the API as a typed client, and [`http::redeem`] for invites.
 //!
-//! Invariants: only what is committed is acknowledged; every stored message is announced in one [`Event::Stored`] or,
-//! after a crash in between, found in [`Inbox::pending`]; a message is stored once however often it comes; nothing is
-//! sent in plain text beyond loopback.
+//! Invariants: only what is committed is acknowledged; every stored message, and every reminder of one, is announced in
+//! one [`Event::Stored`] or, after a crash in between, found in [`Inbox::pending`]; a message is stored once however
+//! often it comes; nothing is sent in plain text beyond loopback.
 //!
 //! What a host does:
 //!

@@ -1,7 +1,5 @@
 //! What a person does without a connection reaches the server later, once, with the time it was done.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 mod peer;
 
 use futures_util::SinkExt as _;

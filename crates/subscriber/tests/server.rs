@@ -9,12 +9,12 @@ use std::{collections::BTreeMap, time::Duration};
 use peer::Client;
 use real::{Front, Lets, Server, patient, subscribe, to_ops};
 use tocsin_protocol::{
-    Shown, State,
+    Shown, State, StateChange,
     control::Transport::{Poll, Sse, Websocket},
     stream::ResetReason,
 };
 use tocsin_store::EpochReason;
-use tocsin_subscriber::{Arrival, Endpoint, Event, Stored, Timings, http::Api};
+use tocsin_subscriber::{Arrival, Endpoint, Event, Silent, Stored, Timings, http::Api};
 
 fn dir() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
@@ -134,23 +134,90 @@ async fn a_server_that_restarts_while_messages_are_sent() {
     }
 }
 
+/// Waits until the inbox counts so many unread.
+async fn counts_unread(client: &Client, count: u64) {
+    let mut unread = client.inbox.unread();
+    let counted = tokio::time::timeout(peer::PATIENCE, unread.wait_for(|now| *now == count)).await;
+    assert!(counted.is_ok(), "{} are unread, not {count}", *client.inbox.unread().borrow());
+}
+
+async fn changed(client: &mut Client) -> StateChange {
+    client.until(|e| if let Event::State(change) = e { Some(change.clone()) } else { None }).await
+}
+
+/// One device by WebSocket, the other over whatever transport `lets` leaves; each hears of what is done on the other,
+/// and what it then counts and lists is what tray, window and popups go by.
+async fn what_one_device_does_the_other_knows(lets: Lets, transport: tocsin_protocol::control::Transport) {
+    let server = Server::start().await;
+    let front = Front::before(server.address).await;
+    front.lets(lets);
+    let through = Endpoint { origin: front.origin.clone(), ..server.endpoint() };
+    let mut here = subscribe(dir(), &server.endpoint(), "ana", "desk", patient());
+    let mut there = subscribe(dir(), &through, "ana", "laptop", patient());
+    here.until_online().await;
+    assert_eq!(there.until_online().await, transport);
+    let read = server.publish("read here").await.id;
+    let acknowledged = server.publish("acknowledged there").await.id;
+    for client in [&mut here, &mut there] {
+        stored(client, "acknowledged there").await;
+        counts_unread(client, 2).await;
+    }
+    here.handle.read(read).await.unwrap();
+    let change = changed(&mut there).await;
+    assert_eq!((change.id, change.acknowledged_at), (read, None));
+    assert!(change.read_at.is_some());
+    counts_unread(&there, 1).await;
+    assert_eq!(changed(&mut here).await.id, read, "its own");
+    there.handle.acknowledge(acknowledged).await.unwrap();
+    let change = changed(&mut here).await;
+    assert_eq!(change.id, acknowledged);
+    assert!(change.acknowledged_at.is_some());
+    counts_unread(&here, 0).await;
+    for client in [&here, &there] {
+        let view = client.inbox.message(acknowledged).await.unwrap();
+        assert!(view.acknowledged_at.is_some() && view.read_at.is_some(), "{view:?}");
+        assert!(client.inbox.message(read).await.unwrap().read_at.is_some());
+        assert!(client.inbox.pending().await.unwrap().is_empty(), "no popup for it at the next start");
+    }
+}
+
 #[tokio::test]
-async fn what_one_device_reads_the_other_knows() {
+async fn what_one_device_does_the_other_knows_over_a_websocket() {
+    what_one_device_does_the_other_knows(Lets::Everything, Websocket).await;
+}
+
+#[tokio::test]
+async fn what_one_device_does_the_other_knows_over_an_event_stream() {
+    what_one_device_does_the_other_knows(Lets::NoUpgrade, Sse).await;
+}
+
+#[tokio::test]
+async fn what_one_device_does_the_other_knows_by_polling() {
+    what_one_device_does_the_other_knows(Lets::NoStreams, Poll).await;
+}
+
+/// A device that was away hears of a message and of what became of it together, and pops nothing up.
+#[tokio::test]
+async fn what_was_dealt_with_while_a_device_was_away_pops_up_nothing_there() {
     let server = Server::start().await;
     let mut desk = subscribe(dir(), &server.endpoint(), "ana", "desk", patient());
     let mut laptop = subscribe(dir(), &server.endpoint(), "ana", "laptop", patient());
     desk.until_online().await;
     laptop.until_online().await;
-    let id = server.publish("hello").await.id;
-    stored(&mut desk, "hello").await;
-    stored(&mut laptop, "hello").await;
+    let away = laptop.close().await;
+    let id = server.publish("dealt with").await.id;
+    stored(&mut desk, "dealt with").await;
     desk.handle.acknowledge(id).await.unwrap();
-    let change =
-        laptop.until(|e| if let Event::State(change) = e { Some(change.clone()) } else { None }).await;
-    assert_eq!(change.id, id);
-    assert!(change.acknowledged_at.is_some());
+    server.receipt_says(id, |r| r.counts.acknowledged == 1).await;
+    let front = Front::before(server.address).await;
+    front.lets(Lets::NoStreams);
+    let through = Endpoint { origin: front.origin.clone(), ..server.endpoint() };
+    let mut laptop = subscribe(away, &through, "ana", "laptop", patient());
+    // One answer of a poll is one batch.
+    let came = stored(&mut laptop, "dealt with").await;
+    assert_eq!(came.silent, Some(Silent::Handled));
+    assert!(came.acknowledged_at.is_some());
     assert_eq!(*laptop.inbox.unread().borrow(), 0);
-    assert_eq!(*desk.inbox.unread().borrow(), 0);
 }
 
 #[tokio::test]

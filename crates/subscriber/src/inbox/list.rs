@@ -19,7 +19,8 @@ pub struct InboxQuery {
     pub topic: Option<String>,
     /// Only unread ones.
     pub unread: bool,
-    /// Only unacknowledged ones that have an Acknowledge button or priority 4 and above.
+    /// Only those that wait for an acknowledgement: with an Acknowledge button or priority 4 and above, and neither
+    /// acknowledged nor settled.
     pub unacknowledged: bool,
     /// Only those whose title or body contains this, whatever the case.
     pub q: Option<String>,
@@ -40,7 +41,10 @@ impl File {
             sql.push_str(" AND read_at IS NULL AND superseded_by IS NULL");
         }
         if query.unacknowledged {
-            sql.push_str(" AND acknowledged_at IS NULL AND superseded_by IS NULL AND wants_acknowledgement");
+            sql.push_str(
+                " AND acknowledged_at IS NULL AND settled_at IS NULL AND superseded_by IS NULL
+                  AND wants_acknowledgement",
+            );
         }
         sql.push_str(" ORDER BY n DESC");
         let needle = query.q.as_ref().map(|q| q.to_lowercase()).filter(|q| !q.is_empty());
@@ -59,7 +63,7 @@ impl File {
                 if items.len() == limit {
                     return Ok(Page { items, next: u64::try_from(last).ok() });
                 }
-                last = row.get::<_, i64>(5)?;
+                last = row.get::<_, i64>("n")?;
                 items.push(view);
             }
             Ok(Page { items, next: None })
@@ -77,10 +81,16 @@ impl File {
 
     pub fn pending(&mut self) -> Result<Vec<Pending>> {
         self.on_connection(|connection| {
-            let mut statement = connection
-                .prepare_cached("SELECT json, stored_at, restored FROM message WHERE shown = 0 ORDER BY n")?;
+            let mut statement = connection.prepare_cached(
+                "SELECT json, stored_at, restored, reminded_at FROM message WHERE shown = 0 ORDER BY n",
+            )?;
             let rows = statement.query_map([], |row| {
-                Ok(Pending { message: rows::message(row, 0)?, stored_at: row.get(1)?, restored: row.get(2)? })
+                Ok(Pending {
+                    message: rows::message(row, 0)?,
+                    stored_at: row.get(1)?,
+                    restored: row.get(2)?,
+                    reminded_at: row.get(3)?,
+                })
             })?;
             rows.collect()
         })

@@ -7,14 +7,17 @@
 //! Invariants:
 //! - A message has one row, whatever it arrives by and however often.
 //! - `shown` goes only forward: pending → suppressed or failed → shown. A crash between storing and showing leaves
-//!   `pending`, which the next start shows.
+//!   `pending`, which the next start shows. Only a reminder that is newer than the last sends it back to `pending`, in
+//!   the transaction of the position behind it: it is shown once more, and once.
 //! - The file belongs to one (server, person). For another pair it is put aside under a name of its own and comes
 //!   back when that pair does.
 //! - An idle inbox never wakes: the thread waits on its channel, there is no timer.
 
+mod fold;
 mod list;
 mod open;
 mod presses;
+mod remind;
 mod retention;
 mod rows;
 mod schema;
@@ -84,13 +87,17 @@ pub struct Pending {
     pub stored_at: Millis,
     /// It was listed after a reset: part of a summary.
     pub restored: bool,
+    /// When its person was to be told of it again, if they ever were.
+    pub reminded_at: Option<Millis>,
 }
 
 impl Pending {
     /// Whether it gets a popup of its own: fresh, or critical. The others become one summary.
     pub fn is_shown_singly(&self, now: Millis) -> bool {
-        let fresh = !self.restored && now.saturating_sub(self.stored_at) <= PENDING_FRESH_MS;
-        fresh || self.message.priority == Priority::MAX
+        let fresh = |since: Millis| now.saturating_sub(since) <= PENDING_FRESH_MS;
+        (!self.restored && fresh(self.stored_at))
+            || self.reminded_at.is_some_and(fresh)
+            || self.message.priority == Priority::MAX
     }
 }
 
@@ -132,7 +139,7 @@ impl Inbox {
         self.shared.damaged.as_deref()
     }
 
-    /// Number of unread messages (superseded and expired ones do not count).
+    /// Number of unread messages (superseded and expired ones do not count; one that somebody else settled does).
     pub fn unread(&self) -> watch::Receiver<u64> {
         self.shared.unread.clone()
     }

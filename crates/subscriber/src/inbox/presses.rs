@@ -139,11 +139,9 @@ fn pressed(
     now: Millis,
 ) -> rusqlite::Result<Option<StateChange>> {
     let acknowledged = (press == Press::Acknowledge).then_some(now);
-    // Whoever pressed has seen it, wherever: no popup any more.
     let updated = connection
         .prepare_cached(
-            "UPDATE message SET read_at = coalesce(read_at, ?2), acknowledged_at = coalesce(acknowledged_at, ?3),
-                                shown = max(shown, 1)
+            "UPDATE message SET read_at = coalesce(read_at, ?2), acknowledged_at = coalesce(acknowledged_at, ?3)
              WHERE id = ?1 AND (read_at IS NULL OR (acknowledged_at IS NULL AND ?3 IS NOT NULL))",
         )?
         .execute(params![id.as_str(), now, acknowledged])?;
@@ -152,11 +150,16 @@ fn pressed(
             .prepare_cached("INSERT OR IGNORE INTO press (id, acknowledge, at) VALUES (?1, ?2, ?3)")?
             .execute(params![id.as_str(), acknowledged.is_some(), now])?;
     }
+    // Whoever pressed has seen it, wherever: no popup any more, nor for a reminder of what was read before.
+    connection
+        .prepare_cached("UPDATE message SET shown = 1 WHERE id = ?1 AND shown = 0")?
+        .execute([id.as_str()])?;
     connection
         .prepare_cached("SELECT json, read_at, acknowledged_at FROM message WHERE id = ?1")?
         .query_row([id.as_str()], |row| {
             let cursor = rows::message(row, 0)?.cursor;
-            Ok(StateChange { cursor, id, read_at: row.get(1)?, acknowledged_at: row.get(2)? })
+            let (read_at, acknowledged_at) = (row.get(1)?, row.get(2)?);
+            Ok(StateChange { cursor, id, read_at, acknowledged_at, remind_at: None, settled: None })
         })
         .optional()
 }

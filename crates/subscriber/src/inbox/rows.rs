@@ -4,10 +4,13 @@ use rusqlite::{
     Row,
     types::{Type, ValueRef},
 };
-use tocsin_protocol::{Action, Message, MessageId, MessageView, Millis, Priority, Shown};
+use tocsin_protocol::{
+    Action, Message, MessageId, MessageView, Millis, Priority, Shown, escalation::Settled,
+};
 
 /// Columns that [`view`] reads.
-pub(super) const VIEW: &str = "json, superseded_by, expires_at, read_at, acknowledged_at";
+pub(super) const VIEW: &str =
+    "json, superseded_by, expires_at, read_at, acknowledged_at, settled_by, settled_at";
 
 /// Reads the columns of [`VIEW`]; `now` decides whether it expired.
 pub(super) fn view(row: &Row<'_>, now: Millis) -> rusqlite::Result<MessageView> {
@@ -16,7 +19,8 @@ pub(super) fn view(row: &Row<'_>, now: Millis) -> rusqlite::Result<MessageView> 
         message.superseded_by = Some(id(row, 1)?);
     }
     message.expired |= row.get::<_, Option<Millis>>(2)?.is_some_and(|at| at <= now);
-    Ok(MessageView { message, read_at: row.get(3)?, acknowledged_at: row.get(4)? })
+    let settled = row.get::<_, Option<String>>(5)?.zip(row.get(6)?).map(|(by, at)| Settled { by, at });
+    Ok(MessageView { message, read_at: row.get(3)?, acknowledged_at: row.get(4)?, settled })
 }
 
 /// Reads a message from its JSON.
@@ -35,9 +39,10 @@ pub(super) fn bad(column: usize, error: impl std::error::Error + Send + Sync + '
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
 }
 
-/// Whether somebody is expected to press Acknowledge: there is a button for it, or it is urgent.
+/// Whether somebody is expected to press Acknowledge: there is a button for it, it is urgent, or nobody before them did.
 pub(super) fn wants_acknowledgement(message: &Message) -> bool {
     message.priority >= Priority::HIGH
+        || message.escalates.is_some()
         || message.actions.iter().any(|a| matches!(a, Action::Acknowledge { .. }))
 }
 

@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 
 /// One entry per version, in order; never changed once released.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 -- `n` is the order of arrival. It is what pages count in: positions of the log start anew with each epoch.
@@ -47,7 +48,14 @@ CREATE TABLE spool (
     publish TEXT NOT NULL,
     queued_at INTEGER NOT NULL
 );
-"];
+",
+    "
+-- The newest reminder, by the server's clock: it tells one that comes again from a new one.
+ALTER TABLE message ADD COLUMN reminded_at INTEGER;
+ALTER TABLE message ADD COLUMN settled_by TEXT;
+ALTER TABLE message ADD COLUMN settled_at INTEGER;
+",
+];
 
 /// The newest schema that this version knows.
 pub(super) fn known() -> i64 {

@@ -1,9 +1,11 @@
 //! What arrives: one transaction for all of it and the position behind it.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use tocsin_protocol::{Cursor, Message, MessageId, MessageView, Millis, Shown, StateChange};
+use tocsin_protocol::{
+    Cursor, Message, MessageId, MessageView, Millis, Shown, StateChange, escalation::Settled,
+};
 
-use super::{rows, thread::File};
+use super::{fold::fold, remind::remind, rows, thread::File};
 use crate::{Arrival, Result, Silent, Stored};
 
 /// One thing that arrived.
@@ -13,14 +15,14 @@ pub(crate) enum Entry {
     Message(Box<Message>, Arrival),
     /// A message listed after a reset.
     Listed(Box<MessageView>),
-    /// A press on another device (or the echo of one on this).
-    State(StateChange),
+    /// A press on another device (or the echo of one on this), an end for all, or a reminder; the latter came so.
+    State(StateChange, Arrival),
 }
 
 /// What became of it.
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
-    /// A new row.
+    /// A new row, or one that is to be shown again.
     Stored(Box<Stored>),
     /// A row changed.
     State(StateChange),
@@ -28,11 +30,12 @@ pub(crate) enum Outcome {
     Known,
 }
 
-/// What a version inherits from the one before it.
+/// What became of a message before it came here: of the version before it, or on other devices.
 #[derive(Default)]
-struct Carried {
+struct Before {
     read_at: Option<Millis>,
     acknowledged_at: Option<Millis>,
+    settled: Option<Settled>,
 }
 
 impl File {
@@ -51,12 +54,13 @@ impl File {
             self.started_from(from);
         }
         let written = self.write(|connection| {
-            batch
-                .into_iter()
-                .map(|entry| store_entry(connection, entry, now))
-                .collect::<rusqlite::Result<Vec<_>>>()
+            let mut outcomes = Vec::with_capacity(batch.len());
+            for entry in batch {
+                store_entry(connection, entry, now, &mut outcomes)?;
+            }
+            Ok(outcomes)
         });
-        let outcomes = match written {
+        let mut outcomes = match written {
             Ok(outcomes) => outcomes,
             Err(error) => {
                 // Not stored: the position must not be acknowledged, nor written by a later batch.
@@ -65,6 +69,7 @@ impl File {
             }
         };
         self.since_pruning += outcomes.iter().filter(|o| matches!(o, Outcome::Stored(_))).count();
+        fold(&mut outcomes);
         // What is stored must be told of, or nobody shows it: no failure from here on is one of storing.
         self.prune_when_due();
         if let Err(error) = self.count_unread() {
@@ -74,24 +79,38 @@ impl File {
     }
 }
 
-fn store_entry(connection: &Connection, entry: Entry, now: Millis) -> rusqlite::Result<Outcome> {
+fn store_entry(
+    connection: &Connection,
+    entry: Entry,
+    now: Millis,
+    outcomes: &mut Vec<Outcome>,
+) -> rusqlite::Result<()> {
     match entry {
         Entry::Message(message, arrival) => {
-            store_message(connection, *message, arrival, &Carried::default(), now)
+            outcomes.push(store_message(connection, *message, arrival, Before::default(), now)?);
         }
         Entry::Listed(view) => {
-            let pressed = Carried { read_at: view.read_at, acknowledged_at: view.acknowledged_at };
-            store_message(connection, view.message, Arrival::Restored, &pressed, now)
+            let MessageView { message, read_at, acknowledged_at, settled } = *view;
+            let before = Before { read_at, acknowledged_at, settled };
+            outcomes.push(store_message(connection, message, Arrival::Restored, before, now)?);
         }
-        Entry::State(change) => store_state(connection, change),
+        Entry::State(change, arrival) => {
+            let reminder = change.remind_at.map(|at| (change.id, at));
+            outcomes.push(store_state(connection, change)?);
+            if let Some((id, at)) = reminder {
+                let again = remind(connection, id, at, arrival, now)?;
+                outcomes.extend(again.map(|again| Outcome::Stored(Box::new(again))));
+            }
+        }
     }
+    Ok(())
 }
 
 fn store_message(
     connection: &Connection,
     message: Message,
     arrival: Arrival,
-    pressed: &Carried,
+    elsewhere: Before,
     now: Millis,
 ) -> rusqlite::Result<Outcome> {
     if connection.prepare_cached("SELECT 1 FROM message WHERE id = ?1")?.exists([message.id.as_str()])? {
@@ -101,26 +120,26 @@ fn store_message(
         return Ok(Outcome::Known);
     }
     let carried = carry_over(connection, &message)?;
-    let acknowledged_at = pressed.acknowledged_at.or(carried.acknowledged_at);
+    let acknowledged_at = elsewhere.acknowledged_at.or(carried.acknowledged_at);
     // What is acknowledged asks for no reading: one that carried over comes without a time of reading.
-    let read_at = pressed.read_at.or(carried.read_at).or(acknowledged_at);
+    let read_at = elsewhere.read_at.or(carried.read_at).or(acknowledged_at);
+    let before = Before { read_at, acknowledged_at, settled: elsewhere.settled };
     let silent = if message.superseded_by.is_some() {
         Some(Silent::Superseded)
     } else if message.expired {
         Some(Silent::Expired)
     } else {
-        (read_at.is_some() || acknowledged_at.is_some()).then_some(Silent::Handled)
+        (read_at.is_some() || before.settled.is_some()).then_some(Silent::Handled)
     };
-    insert(connection, &message, arrival, read_at, acknowledged_at, silent.is_some(), now)?;
-    Ok(Outcome::Stored(Box::new(Stored { message, arrival, silent, acknowledged_at })))
+    insert(connection, &message, arrival, &before, silent.is_some(), now)?;
+    Ok(Outcome::Stored(Box::new(Stored { message, arrival, silent, acknowledged_at, reminded_at: None })))
 }
 
 fn insert(
     connection: &Connection,
     message: &Message,
     arrival: Arrival,
-    read_at: Option<Millis>,
-    acknowledged_at: Option<Millis>,
+    before: &Before,
     silent: bool,
     now: Millis,
 ) -> rusqlite::Result<()> {
@@ -129,8 +148,9 @@ fn insert(
     connection
         .prepare_cached(
             "INSERT INTO message (id, thread, topic, priority, wants_acknowledgement, created_at, expires_at, stored_at,
-                                  superseded_by, read_at, acknowledged_at, shown, shown_at, restored, json)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                                  superseded_by, read_at, acknowledged_at, settled_by, settled_at, shown, shown_at,
+                                  restored, json)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )?
         .execute(params![
             message.id.as_str(),
@@ -143,8 +163,10 @@ fn insert(
             if message.expired { Some(message.expires_at.unwrap_or(0).min(now)) } else { message.expires_at },
             now,
             message.superseded_by.as_ref().map(MessageId::as_str),
-            read_at,
-            acknowledged_at,
+            before.read_at,
+            before.acknowledged_at,
+            before.settled.as_ref().map(|settled| &settled.by),
+            before.settled.as_ref().map(|settled| settled.at),
             rows::shown_number(shown),
             silent.then_some(now),
             arrival == Arrival::Restored,
@@ -155,14 +177,14 @@ fn insert(
 
 /// Marks the older versions as superseded, and says what of them stands for the new one: an acknowledgement does,
 /// unless the new version raises the priority or reopens what was resolved.
-fn carry_over(connection: &Connection, message: &Message) -> rusqlite::Result<Carried> {
+fn carry_over(connection: &Connection, message: &Message) -> rusqlite::Result<Before> {
     let (Some(old), None) = (message.supersedes, message.superseded_by) else {
-        return Ok(Carried::default());
+        return Ok(Before::default());
     };
     let row = connection
         .prepare_cached("SELECT json, read_at, acknowledged_at FROM message WHERE id = ?1")?
         .query_row([old.as_str()], |row| {
-            let carried = Carried { read_at: row.get(1)?, acknowledged_at: row.get(2)? };
+            let carried = Before { read_at: row.get(1)?, acknowledged_at: row.get(2)?, settled: None };
             Ok((rows::message(row, 0)?, carried))
         })
         .optional()?;
@@ -182,7 +204,7 @@ fn carry_over(connection: &Connection, message: &Message) -> rusqlite::Result<Ca
         {
             carried
         }
-        _ => Carried::default(),
+        _ => Before::default(),
     })
 }
 
@@ -197,16 +219,25 @@ fn supersede(connection: &Connection, id: MessageId, newer: MessageId) -> rusqli
     Ok(())
 }
 
-/// Applies a press from elsewhere; the first time stands, so an echo of a press of this device changes nothing.
+/// Applies a press from elsewhere, or that somebody took care of it for all; the first time stands, so an echo of a
+/// press of this device changes nothing. Who only hears that it is settled has not read it: it stays unread.
 fn store_state(connection: &Connection, mut change: StateChange) -> rusqlite::Result<Outcome> {
     // Acknowledging implies reading.
     change.read_at = change.read_at.or(change.acknowledged_at);
     let changed = connection
         .prepare_cached(
             "UPDATE message SET read_at = coalesce(read_at, ?2), acknowledged_at = coalesce(acknowledged_at, ?3),
+                                settled_by = coalesce(settled_by, ?4), settled_at = coalesce(settled_at, ?5),
                                 shown = max(shown, 1)
-             WHERE id = ?1 AND ((read_at IS NULL AND ?2 IS NOT NULL) OR (acknowledged_at IS NULL AND ?3 IS NOT NULL))",
+             WHERE id = ?1 AND ((read_at IS NULL AND ?2 IS NOT NULL) OR (acknowledged_at IS NULL AND ?3 IS NOT NULL)
+                                OR (settled_at IS NULL AND ?5 IS NOT NULL))",
         )?
-        .execute(params![change.id.as_str(), change.read_at, change.acknowledged_at])?;
+        .execute(params![
+            change.id.as_str(),
+            change.read_at,
+            change.acknowledged_at,
+            change.settled.as_ref().map(|settled| &settled.by),
+            change.settled.as_ref().map(|settled| settled.at),
+        ])?;
     Ok(if changed > 0 { Outcome::State(change) } else { Outcome::Known })
 }

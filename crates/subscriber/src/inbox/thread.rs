@@ -79,12 +79,13 @@ impl File {
         let result = self.on_connection(|connection| {
             let transaction =
                 connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-            let result = work(&transaction)?;
+            // First, or a report that `work` makes anew would count as arrived.
             for id in &arrived {
                 transaction
                     .prepare_cached("UPDATE message SET reported = 1 WHERE id = ?1")?
                     .execute([id.as_str()])?;
             }
+            let result = work(&transaction)?;
             if dirty {
                 save_cursor(&transaction, "position", position.as_ref())?;
                 save_cursor(&transaction, "stream_from", from.as_ref())?;

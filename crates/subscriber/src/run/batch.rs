@@ -46,7 +46,8 @@ impl Run {
                 }
                 Item::State(change) => {
                     gathered.position = Some(change.cursor.clone());
-                    gathered.entries.push(Entry::State(change));
+                    let arrival = self.stream.reminded(&change);
+                    gathered.entries.push(Entry::State(change, arrival));
                 }
                 Item::Position(cursor) => {
                     began |= self.stream.positioned(&cursor);

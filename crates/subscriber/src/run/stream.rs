@@ -2,10 +2,10 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use tocsin_protocol::{Cursor, Message, MessageId, Millis};
+use tocsin_protocol::{Cursor, Message, MessageId, Millis, StateChange};
 use tokio::time::Instant;
 
-use crate::{Arrival, connection::Now};
+use crate::{Arrival, PENDING_FRESH_MS, connection::Now};
 
 /// A server that sends something so long after it was sent an acknowledgement has read that, too.
 const SETTLED: Duration = Duration::from_secs(5);
@@ -68,6 +68,14 @@ impl Stream {
         } else {
             Arrival::Live
         }
+    }
+
+    /// How a reminder came, if it is one. What was asked for a moment before the device was back is as urgent as if it
+    /// had been there.
+    pub fn reminded(&self, change: &StateChange) -> Arrival {
+        let fresh_since = self.opened_at.saturating_sub(PENDING_FRESH_MS);
+        let stale = change.remind_at.is_some_and(|at| at < fresh_since);
+        if self.catching_up.is_some() && stale { Arrival::Missed } else { Arrival::Live }
     }
 
     /// Counts a stored message.

@@ -9,9 +9,10 @@ use std::{
 };
 
 use rusqlite::Connection;
+use tocsin_protocol::StateChange;
 
-use super::{Desk, HandClock, START, message, owner};
-use crate::{Error, Inbox, InboxQuery};
+use super::{Desk, HandClock, START, change, cursor, message, owner};
+use crate::{Arrival, Error, Inbox, InboxQuery, inbox::Entry};
 
 #[tokio::test]
 async fn a_newer_file_is_refused_and_left_alone() {
@@ -25,6 +26,30 @@ async fn a_newer_file_is_refused_and_left_alone() {
     assert!(matches!(error, Error::InboxNewer { found: 99, .. }), "{error}");
     assert!(error.to_string().contains("newer Tocsin"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+/// A file as the first version left it.
+const OF_VERSION_1: &str = include_str!("schema-1.sql");
+
+#[tokio::test]
+async fn a_file_of_the_first_version_is_brought_up_with_all_it_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    Connection::open(dir.path().join("inbox.db")).unwrap().execute_batch(OF_VERSION_1).unwrap();
+    let clock = Arc::new(HandClock(AtomicI64::new(START)));
+    let inbox = Inbox::open(dir.path(), owner("ana"), clock).unwrap();
+    let page = inbox.list(InboxQuery::default()).await.unwrap();
+    let seen: Vec<_> =
+        page.items.iter().map(|v| (v.message.title.as_str(), v.read_at, v.settled.clone())).collect();
+    assert_eq!(seen, [("pending", None, None), ("read", Some(START), None)]);
+    assert_eq!(inbox.position().await.unwrap(), Some(cursor(2)));
+    assert_eq!(inbox.pending().await.unwrap().len(), 1);
+    assert!(inbox.next_press().await.unwrap().is_some());
+    assert_eq!(inbox.spooled().await.unwrap().len(), 1);
+    // And what is new works on what is old.
+    let id = "AAAAAAAAAAAA".parse().unwrap();
+    let again = StateChange { id, remind_at: Some(START), ..change(3, 1) };
+    inbox.store(vec![Entry::State(again, Arrival::Live)], Some(cursor(3)), None).await.unwrap();
+    assert_eq!(inbox.pending().await.unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The inbox on a real file.
 
 mod file;
+mod remind;
+mod settle;
 
 use std::{
     fs,
@@ -101,6 +103,22 @@ fn message(seq: u64) -> Message {
 /// The next version of the thread that `of` began.
 fn version(seq: u64, of: u64, supersedes: u64) -> Message {
     Message { thread: id(of), supersedes: Some(id(supersedes)), ..message(seq) }
+}
+
+/// Nothing about the message that came at `of` yet, at `seq`.
+fn change(seq: u64, of: u64) -> StateChange {
+    StateChange {
+        cursor: cursor(seq),
+        id: id(of),
+        read_at: None,
+        acknowledged_at: None,
+        remind_at: None,
+        settled: None,
+    }
+}
+
+fn view(seq: u64) -> MessageView {
+    MessageView { message: message(seq), read_at: None, acknowledged_at: None, settled: None }
 }
 
 fn priority(n: u8) -> Priority {
@@ -225,6 +243,19 @@ async fn reports_are_sent_until_they_arrived() {
 }
 
 #[tokio::test]
+async fn a_report_of_before_does_not_settle_a_newer_one() {
+    let desk = Desk::new();
+    desk.take(message(1)).await;
+    desk.inbox.set_shown(vec![(id(1), Shown::Failed)]).await.unwrap();
+    desk.inbox.take_reports(10).await.unwrap();
+    // That it arrived is written with the next write, which is that of the newer state.
+    desk.inbox.settle_reports(vec![id(1)], true).await.unwrap();
+    desk.inbox.set_shown(vec![(id(1), Shown::Shown)]).await.unwrap();
+    let reports = desk.inbox.take_reports(10).await.unwrap();
+    assert_eq!(reports.iter().map(|r| (r.id, r.shown)).collect::<Vec<_>>(), [(id(1), Shown::Shown)]);
+}
+
+#[tokio::test]
 async fn presses_are_queued_with_their_time_and_once() {
     let desk = Desk::new();
     desk.take(message(1)).await;
@@ -262,8 +293,8 @@ async fn read_all_reads_what_is_unread() {
 async fn presses_elsewhere_count_here_and_echoes_change_nothing() {
     let desk = Desk::new();
     desk.take(message(1)).await;
-    let elsewhere = StateChange { cursor: cursor(2), id: id(1), read_at: None, acknowledged_at: Some(START) };
-    let batch = || vec![Entry::State(elsewhere.clone())];
+    let elsewhere = StateChange { acknowledged_at: Some(START), ..change(2, 1) };
+    let batch = || vec![Entry::State(elsewhere.clone(), Arrival::Live)];
     let outcomes = desk.inbox.store(batch(), Some(cursor(2)), None).await.unwrap();
     assert!(matches!(&outcomes[..], [Outcome::State(change)] if change.read_at == Some(START)));
     assert!(matches!(desk.inbox.store(batch(), Some(cursor(2)), None).await.unwrap()[..], [Outcome::Known]));
@@ -388,9 +419,7 @@ async fn what_is_listed_after_a_reset_keeps_its_state_and_is_marked() {
     let desk = Desk::new();
     desk.take(message(1)).await;
     assert_eq!(desk.inbox.unknown(vec![id(1), id(2)]).await.unwrap(), [id(2)]);
-    let listed = |seq, read_at| {
-        Entry::Listed(Box::new(MessageView { message: message(seq), read_at, acknowledged_at: None }))
-    };
+    let listed = |seq, read_at| Entry::Listed(Box::new(MessageView { read_at, ..view(seq) }));
     desk.inbox.store(vec![listed(2, None), listed(3, Some(START))], Some(cursor(3)), None).await.unwrap();
     assert_eq!(desk.unread(), 2);
     let pending = desk.inbox.pending().await.unwrap();
