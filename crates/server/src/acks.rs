@@ -56,7 +56,7 @@ struct Held {
 
 /// What became of bookings.
 #[derive(Clone, Default)]
-struct Outcome {
+pub struct Outcome {
     /// All of these and before are durable.
     durable: u64,
     /// The last attempt took these and before, and failed.
@@ -127,6 +127,11 @@ impl Acks {
             )),
             Err(_) => Err(Error::Unavailable("the server is ending".into())),
         }
+    }
+
+    /// Changes whenever bookings became durable, or could not.
+    pub fn committed(&self) -> watch::Receiver<Outcome> {
+        self.0.outcome.subscribe()
     }
 
     /// Commits what is held, then ends.

@@ -159,6 +159,8 @@ impl Alerts {
             expires_in_ms: None,
             idempotency: None,
             twins: false,
+            policy: None,
+            report: None,
         };
         Ok(self.store.publish(message).await?.published.audience)
     }

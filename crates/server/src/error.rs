@@ -77,6 +77,7 @@ impl From<tocsin_store::Error> for Failure {
             E::IdempotencyConflict => {
                 Self::new(Code::IdempotencyConflict, text).hint("use a new key for a new message")
             }
+            E::Invalid(_) => Self::new(Code::InvalidField, text),
             E::Conflict(_) => Self::new(Code::Conflict, text),
             E::TooManyDevices(_) => Self::new(Code::Conflict, text)
                 .hint("remove one that is not used any more: GET /v1/devices lists them, DELETE /v1/devices/{name} removes one"),

@@ -12,6 +12,7 @@ pub mod auth;
 pub mod channels;
 pub mod config;
 pub mod error;
+pub mod escalation;
 pub mod guard;
 pub mod hub;
 pub mod listen;

@@ -8,7 +8,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use tocsin_store::Stats;
+use tocsin_store::{Stats, escalation::Ran};
 
 /// A way of streaming.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -64,6 +64,8 @@ pub struct Metrics {
     ack_batch: Histogram,
     lost: Counter,
     pruned: Counter,
+    escalation_steps: Counter,
+    silent_topics: Counter,
     store: StoreNumbers,
     outbox: tocsin_delivery::Metrics,
 }
@@ -124,6 +126,13 @@ impl Default for Metrics {
             lost.clone(),
         );
         registry.register("pruned_messages", "Messages whose bodies were pruned", pruned.clone());
+        let (escalation_steps, silent_topics) = (Counter::default(), Counter::default());
+        registry.register("escalation_steps", "Steps of escalations that ran", escalation_steps.clone());
+        registry.register(
+            "topic_silences",
+            "Topics that fell silent, or spoke again, as they are expected to speak",
+            silent_topics.clone(),
+        );
         let store = StoreNumbers::default();
         store.register(registry.sub_registry_with_prefix("store"));
         let outbox = tocsin_delivery::Metrics::default();
@@ -142,6 +151,8 @@ impl Default for Metrics {
             ack_batch,
             lost,
             pruned,
+            escalation_steps,
+            silent_topics,
             store,
             outbox,
         }
@@ -224,6 +235,12 @@ impl Metrics {
     pub fn pruned(&self, messages: u64, lost: u64) {
         self.pruned.inc_by(messages);
         self.lost.inc_by(lost);
+    }
+
+    /// What was due of escalations ran.
+    pub fn escalated(&self, ran: &Ran) {
+        self.escalation_steps.inc_by(ran.steps.len() as u64);
+        self.silent_topics.inc_by(ran.silences);
     }
 
     /// The text of `/metrics`. `held` is what the server holds now.

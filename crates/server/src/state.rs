@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use tocsin_store::{Clock, Store};
+use tocsin_store::{Clock, Store, escalation::Escalations};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     alerts::Alerts,
     auth::Credentials,
     channels::Outside,
+    escalation::Escalator,
     hub::Hub,
     metrics::Metrics,
     routes::{Pace, Ready},
@@ -36,6 +37,8 @@ pub struct Parts {
     pub alerts: Arc<Alerts>,
     /// Ways to people outside live connections; nothing where the store keeps no outbox.
     pub outside: Option<Arc<Outside>>,
+    /// Policies and what they set going; nothing where the store keeps none.
+    pub escalations: Option<Arc<dyn Escalations>>,
     /// Who presents which secret, remembered until the log says otherwise.
     pub credentials: Arc<Credentials>,
     /// How fast one token may publish.
@@ -70,7 +73,7 @@ impl Deref for AppState {
 
 impl AppState {
     /// Starts the parts that run beside requests: the hub's tail, the gathering of acknowledgements, the
-    /// outbox's courier, upkeep.
+    /// outbox's courier, the clock of escalations, upkeep.
     pub async fn start(store: Arc<dyn Store>, config: Config, clock: Clock) -> tocsin_store::Result<Self> {
         let shutdown = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -84,6 +87,12 @@ impl AppState {
             let metrics = metrics.outbox();
             Outside::start(outbox, &config, alerts.clone(), &clock, metrics, &shutdown, &tasks)
         });
+        let escalations = store.clone().escalations();
+        if let Some(escalations) = escalations.clone() {
+            let (clock, locale) = (clock.clone(), config.locale.clone());
+            let escalator = Escalator { escalations, clock, locale, metrics: metrics.clone() };
+            tasks.spawn(escalator.run(shutdown.clone()));
+        }
         let pruning = Upkeep { store: store.clone(), metrics: metrics.clone(), alerts: alerts.clone() };
         tasks.spawn(pruning.run(config.prune_every, shutdown.clone()));
         let (pace, ready) = (Pace::new(&config.rates), Ready::default());
@@ -96,6 +105,7 @@ impl AppState {
             acks,
             alerts,
             outside,
+            escalations,
             credentials,
             pace,
             ready,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tocsin_delivery::wechat;
+use tocsin_delivery::line;
 use tocsin_locale::Locale;
 use tocsin_protocol::{DeliveryState, Format, Priority};
 use tocsin_store::{
@@ -21,7 +21,7 @@ pub fn herald(locale: Arc<Locale>) -> Herald {
 }
 
 fn message(fall: &Fall, locale: &Locale) -> NewMessage {
-    let failing = wechat::about(fall.kind, &fall.code, &fall.reason);
+    let failing = line::about(fall.kind, &fall.code, &fall.reason);
     let remedy = locale.remedy(&failing.remedy, &failing.params);
     let kind = match fall.state {
         DeliveryState::Queued => "stopped",
@@ -54,5 +54,7 @@ fn message(fall: &Fall, locale: &Locale) -> NewMessage {
         expires_in_ms: None,
         idempotency: None,
         twins: false,
+        policy: None,
+        report: None,
     }
 }

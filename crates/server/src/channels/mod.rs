@@ -20,7 +20,8 @@ use std::{
 
 use tocsin_delivery::{
     Courier,
-    wechat::{self, Ground, Line, Part, Secrets, Settings, Words},
+    line::{self, Ground, Line, Part, Secrets, Settings},
+    wechat::Words,
 };
 use tocsin_protocol::{
     Millis,
@@ -220,7 +221,7 @@ impl Outside {
             Err(bad) => held.standing = Standing::BadConfig { detail: bad.to_string() },
         }
         let mut secrets = Secrets::new();
-        for part in wechat::parts(channel.kind) {
+        for part in line::parts(channel.kind) {
             match self.secrets.get(&channel.name, part.name).await {
                 Ok(Some(secret)) => {
                     held.set.insert(part.name);
@@ -283,7 +284,7 @@ impl Outside {
     pub async fn remove(&self, channel: &Channel) -> std::result::Result<Result<()>, SecretError> {
         self.courier.channels().detach(&channel.name);
         self.forget_token(&channel.name).await;
-        for part in wechat::parts(channel.kind) {
+        for part in line::parts(channel.kind) {
             match self.secrets.delete(&channel.name, part.name).await {
                 // What the environment holds is the operator's to remove.
                 Ok(()) | Err(SecretError::ReadOnly(_)) => {}
@@ -318,7 +319,7 @@ impl Outside {
         let set = held.as_ref().map(|held| held.set.clone()).unwrap_or_default();
         let settings = held.as_ref().and_then(|held| held.settings.as_ref());
         ChannelView {
-            secrets: wechat::parts(channel.kind)
+            secrets: line::parts(channel.kind)
                 .iter()
                 .map(|part| SecretPart {
                     part: part.name.into(),
@@ -387,7 +388,7 @@ impl Outside {
 /// Why a channel is parked, and what to do about it.
 fn parked(kind: ChannelKind, health: &ChannelHealth) -> Option<Failing> {
     let code = health.code.as_deref().filter(|_| health.flow != Flow::Open)?;
-    Some(wechat::about(kind, code, health.reason.as_deref().unwrap_or_default()))
+    Some(line::about(kind, code, health.reason.as_deref().unwrap_or_default()))
 }
 
 impl fmt::Debug for Outside {

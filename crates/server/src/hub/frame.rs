@@ -179,6 +179,8 @@ mod tests {
             id: "abcdefghijkl".parse().unwrap(),
             read_at: Some(5),
             acknowledged_at: None,
+            remind_at: None,
+            settled: None,
         };
         let reset = Reset { cursor: cursor.clone(), reason: ResetReason::Epoch, lost: 0, lost_since: None };
         let cases = [

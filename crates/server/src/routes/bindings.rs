@@ -2,7 +2,7 @@
 
 use axum::{Json as Answer, extract::State, http::StatusCode};
 use rand::Rng as _;
-use tocsin_delivery::wechat;
+use tocsin_delivery::{line::of_outcome, wechat};
 use tocsin_protocol::{
     Code,
     channel::{
@@ -129,7 +129,7 @@ pub async fn send_code(
     let body = words.say("code_body", &[("code", &code), ("user", &user), ("admin", asking)]);
     let message = unlogged(&state, asking, title, body);
     let outcome = line.try_out(&message, address, &format!("{}-c", message.id)).await;
-    let step = match wechat::of_outcome(line.kind(), &outcome, address) {
+    let step = match of_outcome(line.kind(), &outcome, address) {
         None => TestStep::Passed,
         Some(failing) => TestStep::Failed { failing },
     };

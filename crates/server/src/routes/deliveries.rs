@@ -2,13 +2,13 @@
 
 #![expect(unused_qualifications, reason = "utoipa spells out the types of parameters")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use axum::{Json as Answer, extract::State};
 use serde::Deserialize;
-use tocsin_delivery::wechat;
+use tocsin_delivery::line;
 use tocsin_protocol::{
-    Delivery, DeliveryState, MessageId, Receipt,
+    Delivery, DeliveryState, MessageId, Millis, Receipt,
     channel::{DeliveryPage, Failing, Way},
     delivery::{Channel, DeliveryDetail, Resend, Resent},
     limits::{PAGE_DEFAULT, PAGE_MOST},
@@ -22,9 +22,6 @@ use super::{
     input::{Json, Path, Query},
 };
 use crate::{AppState, Failure, channels::Outside};
-
-/// Deliveries of one message that a receipt tells of: the largest team over each kind of channel.
-const WAYS_MOST: usize = 1_000;
 
 /// Which page of the deliveries.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -46,6 +43,10 @@ pub struct ListQuery {
     /// Only of this message.
     #[param(value_type = Option<String>)]
     message: Option<MessageId>,
+    /// Only what was queued at this time or later, Unix milliseconds.
+    since: Option<Millis>,
+    /// Only what was queued before this time.
+    until: Option<Millis>,
 }
 
 /// One page of the deliveries, newest first (admin).
@@ -69,8 +70,8 @@ pub async fn list(
         user: query.user,
         topic: query.topic,
         message: query.message,
-        since: None,
-        until: None,
+        since: query.since,
+        until: query.until,
     };
     let outside = outside(&state)?;
     let mut items = outside.outbox.deliveries(query).await?;
@@ -97,7 +98,7 @@ async fn failings(outside: &Outside, items: &[Delivery]) -> Result<BTreeMap<u64,
     let failed = items.iter().filter(ended);
     let about = failed.filter_map(|item| {
         let (kind, code) = (kinds.get(item.channel.as_str())?, item.code.as_deref()?);
-        Some((item.id, wechat::about(*kind, code, item.reason.as_deref().unwrap_or_default())))
+        Some((item.id, line::about(*kind, code, item.reason.as_deref().unwrap_or_default())))
     });
     Ok(about.collect())
 }
@@ -120,24 +121,27 @@ pub async fn resend(
     Ok(Answer(Resent { queued: outside(&state)?.outbox.resend(what).await? }))
 }
 
-/// Adds to a receipt how its message fares over channels; `whole`: also what groups were told.
-pub async fn add_ways(outside: &Outside, receipt: &mut Receipt, whole: bool) -> Result<(), Failure> {
-    let query = DeliveryQuery { limit: WAYS_MOST, message: Some(receipt.id), ..DeliveryQuery::default() };
-    let deliveries = outside.outbox.deliveries(query).await?;
+/// Adds to a receipt how its message, and the copies of those whom its escalation brought in, fare over channels; in a
+/// whole receipt also what groups were told.
+pub async fn add_ways(outside: &Outside, receipt: &mut Receipt) -> Result<(), Failure> {
+    let copies: BTreeSet<_> = receipt.people.iter().filter_map(|person| person.escalated).collect();
+    let messages = std::iter::once(receipt.id).chain(copies).collect();
+    let mut people: HashMap<_, _> =
+        receipt.people.iter_mut().map(|person| (person.user.clone(), &mut person.ways)).collect();
+    let deliveries = outside.outbox.ways(messages, people.keys().cloned().collect()).await?;
     if deliveries.is_empty() {
         return Ok(());
     }
     let channels = outside.outbox.channels().await?;
     let channels: BTreeMap<_, _> = channels.iter().map(|channel| (channel.name.as_str(), channel)).collect();
-    // Newest first comes from the store; people read the order in which it happened.
-    for delivery in deliveries.into_iter().rev() {
+    for delivery in deliveries {
         let way = way(&delivery, channels.get(delivery.channel.as_str()).copied());
         match &delivery.user {
-            None if whole => receipt.groups.push(way),
+            None if receipt.whole => receipt.groups.push(way),
             None => {}
             Some(user) => {
-                if let Some(person) = receipt.people.iter_mut().find(|person| person.user == *user) {
-                    person.ways.push(way);
+                if let Some(ways) = people.get_mut(user) {
+                    ways.push(way);
                 }
             }
         }

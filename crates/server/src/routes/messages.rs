@@ -1,20 +1,19 @@
-//! A person's inbox, single messages and what became of them.
+//! A person's inbox, and single messages.
 
 #![expect(unused_qualifications, reason = "utoipa spells out the types of parameters")]
 
 use axum::{Json as Answer, extract::State};
 use serde::Deserialize;
 use tocsin_protocol::{
-    MessageId, MessageView, Page, Receipt, Seq,
+    MessageId, MessageView, Page, Seq,
     limits::{PAGE_DEFAULT, PAGE_MOST},
     stream::Pressed,
 };
-use tocsin_store::{InboxQuery, Press, Viewer};
+use tocsin_store::{InboxQuery, Press};
 use utoipa::IntoParams;
 
 use super::{
     check::{self, invalid},
-    deliveries,
     input::{MaybeJson, Path, Query, flag},
 };
 use crate::{AppState, Failure, auth::Identity};
@@ -77,24 +76,6 @@ pub async fn one(
     Path(id): Path<MessageId>,
 ) -> Result<Answer<MessageView>, Failure> {
     Ok(Answer(state.store.message(identity.viewer(), id).await?))
-}
-
-/// Who has the message and who has not.
-#[utoipa::path(get, path = "/v1/messages/{id}/receipt", tag = "messages", params(("id" = String, Path)), responses((status = 200, body = Receipt)))]
-pub async fn receipt(
-    State(state): State<AppState>,
-    identity: Identity,
-    Path(id): Path<MessageId>,
-) -> Result<Answer<Receipt>, Failure> {
-    let mut receipt = state.store.receipt(identity.viewer(), id).await?;
-    if let Some(outside) = &state.outside {
-        // A member who only received it sees their own row alone; what a group was told is for who sent it.
-        let own =
-            receipt.people.iter().all(|person| identity.user().is_ok_and(|(_, name, _)| name == person.user));
-        let whole = !matches!(identity.viewer(), Viewer::Member(_)) || !own;
-        deliveries::add_ways(outside, &mut receipt, whole).await?;
-    }
-    Ok(Answer(receipt))
 }
 
 /// The asking person opened or dismissed it.

@@ -6,6 +6,7 @@ mod channels;
 pub mod check;
 mod deliveries;
 mod devices;
+mod escalations;
 mod health;
 pub mod hooks;
 mod input;
@@ -15,6 +16,7 @@ mod messages;
 pub mod openapi;
 mod pace;
 mod publish;
+mod receipts;
 mod routing;
 mod session;
 mod tickets;
@@ -58,9 +60,15 @@ fn of_messages() -> Router<AppState> {
     Router::new()
         .route("/v1/messages", post(publish::publish).get(messages::list))
         .route("/v1/messages/{id}", get(messages::one))
-        .route("/v1/messages/{id}/receipt", get(messages::receipt))
+        .route("/v1/messages/{id}/receipt", get(receipts::receipt))
         .route("/v1/messages/{id}/read", post(messages::read))
         .route("/v1/messages/{id}/acknowledge", post(messages::acknowledge))
+        .route("/v1/messages/{id}/cancel", post(escalations::cancel))
+        .route("/v1/messages/{id}/resend", post(escalations::resend))
+        .route("/v1/receipts", get(receipts::list))
+        .route("/v1/policies", get(escalations::list))
+        .route("/v1/policies/dry-run", post(escalations::dry_run))
+        .route("/v1/policies/{name}", put(escalations::put).delete(escalations::remove))
         .route("/v1/ack", post(ack::ack))
         .route("/v1/hooks/alertmanager/{topic}", post(hooks::alertmanager::hook))
 }

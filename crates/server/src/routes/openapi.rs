@@ -2,7 +2,7 @@
 
 use axum::{Json as Answer, response::IntoResponse};
 use tocsin_protocol::{
-    MessageView, Reset, Seq, StateChange,
+    MessageView, ReceiptSummary, Reset, Seq, StateChange,
     error::ErrorBody,
     stream::{Poll, ShownReport},
 };
@@ -12,9 +12,9 @@ use utoipa::{
 };
 
 use super::{
-    ack, bindings, channels, deliveries, devices, health,
+    ack, bindings, channels, deliveries, devices, escalations, health,
     hooks::{alertmanager, platform},
-    invites, me, messages, publish, routing, session, tickets, tokens, topics, users,
+    invites, me, messages, publish, receipts, routing, session, tickets, tokens, topics, users,
 };
 
 /// One page of the inbox, newest first.
@@ -30,11 +30,22 @@ pub struct MessagePage {
     next: Option<Seq>,
 }
 
+/// One page of receipts, newest first.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "as for the page of the inbox")]
+pub struct ReceiptPage {
+    /// The rows.
+    items: Vec<ReceiptSummary>,
+    /// Pass as `before` to get the next page; absent on the last.
+    next: Option<Seq>,
+}
+
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Tocsin", description = "Push messages with receipts. Errors are `{\"error\":{\"code\",\"message\",\"hint\"}}`; codes are stable."),
     paths(
-        publish::publish, messages::list, messages::one, messages::receipt, messages::read, messages::acknowledge, ack::ack,
+        publish::publish, messages::list, messages::one, receipts::receipt, receipts::list, messages::read, messages::acknowledge, ack::ack,
+        escalations::list, escalations::put, escalations::remove, escalations::dry_run, escalations::cancel, escalations::resend,
         me::me, users::list, users::add, users::change, users::remove,
         topics::list, topics::add, topics::change, topics::remove, topics::members, topics::join, topics::leave,
         tokens::list, tokens::add, tokens::revoke, devices::list, devices::remove, devices::filter,
@@ -46,7 +57,7 @@ pub struct MessagePage {
         platform::verify_wechat, platform::wechat, platform::verify_wecom, platform::wecom,
         alertmanager::hook, health::alive, health::ready, health::metrics, described, poll, events, ws
     ),
-    components(schemas(ErrorBody, Reset, StateChange, ShownReport)),
+    components(schemas(ErrorBody, Reset, StateChange, ShownReport, tocsin_protocol::receipt::ReportBody)),
     modifiers(&Security),
     security(("token" = []), ("session" = []))
 )]

@@ -89,6 +89,8 @@ fn message(sender: Sender, publish: Publish, idempotency: Option<Idempotency>) -
             .map(|seconds| seconds * 1000),
         idempotency,
         twins: false,
+        policy: publish.policy,
+        report: publish.report,
     }
 }
 
@@ -129,6 +131,17 @@ pub fn check_fields(publish: &Publish) -> Result<(), Failure> {
             .hint("`key` finds the older version by itself; give one of the two"));
     }
     check::span_s("expires_in", publish.expires_in, EXPIRES_IN_S)?;
+    if let Some(policy) = &publish.policy {
+        check::name("policy", policy)?;
+    }
+    if let Some(report) = &publish.report {
+        check::name("report.channel", &report.channel)?;
+        if report.on.is_empty() {
+            return Err(
+                invalid("report.on", "names nothing to report").hint("for example [\"acknowledged_by_any\"]")
+            );
+        }
+    }
     many("actions", publish.actions.len(), ACTIONS)?;
     for (at, action) in publish.actions.iter().enumerate() {
         action_fields(at, action)?;

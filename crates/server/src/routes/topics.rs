@@ -1,7 +1,12 @@
 //! Topics and who is a member of them.
 
 use axum::{Json as Answer, extract::State, http::StatusCode};
-use tocsin_protocol::{NewTopic, Topic, User, account::TopicChange, limits::RECIPIENTS};
+use tocsin_protocol::{
+    NewTopic, Topic, User,
+    account::TopicChange,
+    escalation::{AFTER_S, EXPECT_S},
+    limits::RECIPIENTS,
+};
 use tocsin_store::Entry;
 
 use super::{
@@ -52,6 +57,12 @@ pub async fn change(
     Json(change): Json<TopicChange>,
 ) -> Result<Answer<Topic>, Failure> {
     fields(change.description.as_deref(), change.retention_days)?;
+    if change.expect_every_s.is_some_and(|every| every != 0 && !(EXPECT_S..=AFTER_S).contains(&every)) {
+        return Err(invalid(
+            "expect_every_s",
+            format!("{EXPECT_S} to {AFTER_S} seconds are taken, or 0 for no"),
+        ));
+    }
     state.store.change_topic(&name, change).await?;
     let (user, ..) = identity.user()?;
     Ok(Answer(state.store.topic(&name, Some(user)).await?.1))

@@ -25,7 +25,7 @@ async fn a_card_is_pressed_on_the_phone_and_the_receipt_says_so() {
     let card = desk.on_the_phone().await;
     assert_eq!(card.buttons[0].text, "Got it", "short enough for a button");
     let receipt = desk.receipt(&id, "accepted", way_is("accepted")).await;
-    assert_eq!(ann(&receipt)["state"], "missing", "the phone had it, no device of ours");
+    assert_eq!(ann(&receipt)["state"], "sent", "the platform took it, no device of ours has it");
     desk.sim.press(card.id, "acknowledge").unwrap();
     let receipt = desk.receipt(&id, "acknowledged", |receipt| ann(receipt)["state"] == "acknowledged").await;
     assert_eq!(receipt["counts"]["acknowledged"], 1);
@@ -56,7 +56,7 @@ async fn what_is_not_signed_by_the_platform_changes_nothing() {
         assert_eq!(answer.status.as_u16(), status, "{path}: {}", answer.text);
     }
     let receipt = desk.receipt(&id, "there", |_| true).await;
-    assert_eq!(ann(&receipt)["state"], "missing");
+    assert_eq!(ann(&receipt)["state"], "sent");
     desk.office.close().await;
 }
 

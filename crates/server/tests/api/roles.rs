@@ -100,6 +100,9 @@ fn what_only_an_administrator_may() {
         "POST /v1/topics",
         "POST /v1/users",
         "PUT /v1/topics/{name}/members/{user}",
+        "DELETE /v1/policies/{name}",
+        "POST /v1/policies/dry-run",
+        "PUT /v1/policies/{name}",
     ];
     assert_eq!(of(Access::Admin), admin.map(str::to_owned).into());
 }
@@ -123,7 +126,10 @@ fn what_anyone_may_and_what_needs_no_credential() {
         "GET /v1/messages/{id}",
         "GET /v1/messages/{id}/receipt",
         "POST /v1/hooks/alertmanager/{topic}",
+        "GET /v1/receipts",
         "POST /v1/messages",
+        "POST /v1/messages/{id}/cancel",
+        "POST /v1/messages/{id}/resend",
     ];
     assert_eq!(of(Access::Anyone), anyone.map(str::to_owned).into());
     assert_eq!(of(Access::AdminOrHere), ["GET /metrics".to_owned()].into());

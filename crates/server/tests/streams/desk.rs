@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tocsin_protocol::{MessageId, NewToken, NewTopic, NewUser, Receipt, Role, Seq, State, TokenKind};
 use tocsin_server::{AppState, Config, auth::Secret, listen};
 use tocsin_store::{
-    Clock, NewMessage, Store, TokenOrder, UserId, Viewer,
+    Clock, NewMessage, PeoplePage, Store, TokenOrder, UserId, Viewer,
     conformance::{to_people, to_topic},
     sqlite::{Options, SqliteStore, system_clock},
 };
@@ -157,7 +157,7 @@ impl Desk {
     }
 
     pub async fn receipt(&self, id: MessageId) -> Receipt {
-        self.store.receipt(Viewer::Admin(None), id).await.unwrap()
+        self.store.receipt(Viewer::Admin(None), id, PeoplePage::default()).await.unwrap()
     }
 
     pub async fn state_of(&self, id: MessageId, person: &Person) -> State {

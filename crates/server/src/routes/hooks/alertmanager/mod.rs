@@ -104,6 +104,8 @@ fn message(sender: Sender, topic: String, group: &Notification, locale: &Locale)
             keep_ms: SAME_MS,
         }),
         twins: true,
+        policy: None,
+        report: None,
     }
 }
 

@@ -1,0 +1,202 @@
+//! Who has a message and who has not: one receipt with its people, or many without.
+
+#![expect(unused_qualifications, reason = "utoipa spells out the types of parameters")]
+
+use std::{collections::HashMap, time::Duration};
+
+use axum::{Json as Answer, extract::State};
+use serde::Deserialize;
+use tocsin_protocol::{
+    DeliveryState, MessageId, Millis, Page, Receipt, ReceiptSummary, Seq,
+    escalation::Milestone,
+    limits::{PAGE_DEFAULT, PAGE_MOST},
+    receipt::{PEOPLE_PAGE, Presence, ReceiptFilter, State as Standing, WAIT_MOST_S, Waited, Why},
+};
+use tocsin_store::{PeoplePage, ReceiptQuery};
+use tokio::time::Instant;
+use utoipa::IntoParams;
+
+use super::{
+    check::invalid,
+    deliveries,
+    input::{Path, Query},
+};
+use crate::{AppState, Failure, auth::Identity};
+
+/// How long is waited for a milestone when nothing else is said, seconds: what proxies allow a request without an
+/// answer.
+const WAIT_DEFAULT_S: u64 = 30;
+/// Between two looks at a receipt that is waited for: acknowledgements come by the hundred.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Which part of a receipt, and when.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ReceiptParams {
+    /// Only people whose names come after this one: the `next` of the page before.
+    after: Option<String>,
+    /// People on the page: 1 to 200, default 200.
+    limit: Option<usize>,
+    /// Answers when this is reached, or with `waited.reached` false when the time is over: `received_by_any`,
+    /// `received_by_all`, `read_by_any`, `read_by_all`, `acknowledged_by_any`, `acknowledged_by_all`. For its sender and
+    /// admins.
+    #[param(value_type = Option<String>)]
+    wait: Option<Milestone>,
+    /// Seconds to wait, 1 to 300, default 30.
+    timeout: Option<u64>,
+}
+
+/// Who has the message and who has not.
+#[utoipa::path(get, path = "/v1/messages/{id}/receipt", tag = "messages", params(("id" = String, Path), ReceiptParams), responses((status = 200, body = Receipt)))]
+pub async fn receipt(
+    State(state): State<AppState>,
+    identity: Identity,
+    Path(id): Path<MessageId>,
+    Query(params): Query<ReceiptParams>,
+) -> Result<Answer<Receipt>, Failure> {
+    let limit = params.limit.unwrap_or(PEOPLE_PAGE);
+    if !(1..=PEOPLE_PAGE).contains(&limit) {
+        return Err(invalid("limit", format!("1 to {PEOPLE_PAGE} are taken")));
+    }
+    let timeout = params.timeout.unwrap_or(WAIT_DEFAULT_S);
+    if !(1..=WAIT_MOST_S).contains(&timeout) {
+        return Err(invalid("timeout", format!("1 to {WAIT_MOST_S} seconds are taken")));
+    }
+    let page = PeoplePage { after: params.after, limit };
+    // Also before anything is waited for: who may not see it is told at once.
+    let mut receipt = state.store.receipt(identity.viewer(), id, page.clone()).await?;
+    if let Some(milestone) = params.wait {
+        if !receipt.whole {
+            return Err(Failure::new(
+                tocsin_protocol::Code::Forbidden,
+                "only its sender and administrators may wait for what others do",
+            ));
+        }
+        let reached = reached(&state, id, milestone, Duration::from_secs(timeout)).await?;
+        receipt = state.store.receipt(identity.viewer(), id, page).await?;
+        receipt.waited = Some(Waited { milestone, reached });
+    }
+    if let Some(outside) = &state.outside {
+        deliveries::add_ways(outside, &mut receipt).await?;
+    }
+    explain(&state, &mut receipt).await?;
+    Ok(Answer(receipt))
+}
+
+/// Waits until it is reached; `false` when the time is over or the server ends.
+async fn reached(
+    state: &AppState,
+    id: MessageId,
+    milestone: Milestone,
+    patience: Duration,
+) -> Result<bool, Failure> {
+    let deadline = Instant::now() + patience;
+    // What a person presses moves the head, what a device stores the acknowledgements, what a platform says the outbox.
+    let (mut head, mut acks) = (state.store.head(), state.acks.committed());
+    let mut outbox = state.outside.as_ref().map(|outside| outside.outbox.outbox_changed());
+    loop {
+        head.mark_unchanged();
+        acks.mark_unchanged();
+        if let Some(outbox) = &mut outbox {
+            outbox.mark_unchanged();
+        }
+        if state.store.counts(id).await?.reached(milestone) {
+            return Ok(true);
+        }
+        let posted = async {
+            match &mut outbox {
+                Some(outbox) => outbox.changed().await.is_ok(),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Ok(()) = head.changed() => {}
+            Ok(()) = acks.changed() => {}
+            true = posted => {}
+            () = tokio::time::sleep_until(deadline) => return Ok(false),
+            () = state.shutdown.cancelled() => return Ok(false),
+        }
+        tokio::time::sleep(PAUSE.min(deadline.saturating_duration_since(Instant::now()))).await;
+    }
+}
+
+/// Adds the devices of the page's people and, to those who are missing, why.
+async fn explain(state: &AppState, receipt: &mut Receipt) -> Result<(), Failure> {
+    let names: Vec<String> = receipt.people.iter().map(|person| person.user.clone()).collect();
+    let mut devices: HashMap<String, Vec<Presence>> = HashMap::new();
+    for mut here in state.store.presences(&names).await? {
+        here.presence.online = state.hub.online(here.id);
+        devices.entry(here.user).or_default().push(here.presence);
+    }
+    for person in &mut receipt.people {
+        person.devices = devices.remove(&person.user).unwrap_or_default();
+        if person.state != Standing::Missing {
+            continue;
+        }
+        let any = |fits: fn(DeliveryState) -> bool| person.ways.iter().any(|way| fits(way.state));
+        let online = person.devices.iter().any(|device| device.online);
+        person.why = Some(if online {
+            Why::Unconfirmed
+        } else if any(|state| !state.is_final()) {
+            Why::Underway
+        } else if any(|state| matches!(state, DeliveryState::Failed | DeliveryState::Unknown)) {
+            Why::DeliveryFailed
+        } else if person.devices.is_empty() {
+            Why::NoWay
+        } else {
+            Why::Offline
+        });
+    }
+    Ok(())
+}
+
+/// Which receipts.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListParams {
+    /// `all` (default), `undelivered`, `unacknowledged`, `failed`, `unknown`, `expired`.
+    #[serde(default)]
+    #[param(value_type = Option<String>)]
+    filter: ReceiptFilter,
+    /// Only messages of this topic.
+    topic: Option<String>,
+    /// Only messages that are or were owed to this person.
+    user: Option<String>,
+    /// Only messages that went over this channel.
+    channel: Option<String>,
+    /// Only what was stored at this time or later, Unix milliseconds.
+    since: Option<Millis>,
+    /// Only what was stored before this time.
+    until: Option<Millis>,
+    /// Only messages with a smaller `seq`: the `next` of the page before.
+    before: Option<Seq>,
+    /// 1 to 200, default 50.
+    limit: Option<usize>,
+}
+
+/// Receipts of what one sent (an administrator: of everything), newest first, without their people. A page may be
+/// short and still have a `next`: only so many messages are looked at for one answer.
+#[utoipa::path(get, path = "/v1/receipts", tag = "messages", params(ListParams), responses((status = 200, body = super::openapi::ReceiptPage)))]
+pub async fn list(
+    State(state): State<AppState>,
+    identity: Identity,
+    Query(params): Query<ListParams>,
+) -> Result<Answer<Page<ReceiptSummary>>, Failure> {
+    let limit = params.limit.unwrap_or(PAGE_DEFAULT);
+    if !(1..=PAGE_MOST).contains(&limit) {
+        return Err(invalid("limit", format!("1 to {PAGE_MOST} are taken")));
+    }
+    let query = ReceiptQuery {
+        filter: params.filter,
+        topic: params.topic,
+        user: params.user,
+        channel: params.channel,
+        since: params.since,
+        until: params.until,
+        before: params.before,
+        limit,
+    };
+    Ok(Answer(state.store.receipts(identity.viewer(), query).await?))
+}

@@ -1,0 +1,150 @@
+//! Who has a message and who has not: waited for, listed, in pages, and no more of it than a role allows.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::office::Office;
+
+/// Waits no longer than a test may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn acknowledge(office: &Office, token: &str, id: &str) {
+    office.call(token, "POST", &format!("/v1/messages/{id}/acknowledge")).await.is(200);
+}
+
+fn titles(page: &Value) -> Vec<&str> {
+    page["items"].as_array().unwrap().iter().map(|item| item["title"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_receipt_can_be_waited_for() {
+    let office = Office::open().await;
+    let id = office.publish("page").await;
+    let path = |milestone: &str, timeout: u64| {
+        format!("/v1/messages/{id}/receipt?wait={milestone}&timeout={timeout}")
+    };
+    let any = path("acknowledged_by_any", 60);
+    let waits = office.get(&office.sender, &any);
+    let presses = async {
+        // Somebody reads, which is not what is waited for; then somebody acknowledges.
+        office.call(&office.ann, "POST", &format!("/v1/messages/{id}/read")).await.is(200);
+        acknowledge(&office, &office.ann, &id).await;
+    };
+    let (answer, ()) = tokio::time::timeout(PATIENCE, async { tokio::join!(waits, presses) }).await.unwrap();
+    let receipt = answer.is(200);
+    assert_eq!(receipt["waited"], json!({"for": "acknowledged_by_any", "reached": true}));
+    assert_eq!((&receipt["unacknowledged"], &receipt["missing"]), (&json!(["bob"]), &json!(["bob"])));
+
+    let in_vain = office.get(&office.sender, &path("acknowledged_by_all", 1)).await.is(200);
+    assert_eq!(in_vain["waited"], json!({"for": "acknowledged_by_all", "reached": false}));
+    office.get(&office.sender, &path("acknowledged_by_all", 301)).await.refuses(422, "invalid_field");
+    office.get(&office.sender, &path("answered", 1)).await.refuses(400, "bad_request");
+    office.close().await;
+}
+
+#[tokio::test]
+async fn a_device_that_stores_it_is_news_for_who_waits() {
+    let office = Office::open().await;
+    office.get(&office.ann, "/poll?device=phone&wait=0").await.is(200);
+    let id = office.publish("page").await;
+    let waits = async {
+        office.get(&office.root, &format!("/v1/messages/{id}/receipt?wait=received_by_any&timeout=60")).await
+    };
+    let stores = async {
+        let page = office.get(&office.ann, "/poll?device=phone&wait=0").await.is(200);
+        let cursor = page["cursor"].as_str().unwrap();
+        // Asking on acknowledges.
+        office.get(&office.ann, &format!("/poll?device=phone&wait=0&cursor={cursor}")).await.is(200)
+    };
+    let (answer, _) = tokio::time::timeout(PATIENCE, async { tokio::join!(waits, stores) }).await.unwrap();
+    let receipt = answer.is(200);
+    assert_eq!(receipt["waited"]["reached"], true, "{receipt}");
+    assert_eq!(receipt["people"][0]["device"], "phone", "{receipt}");
+    office.close().await;
+}
+
+#[tokio::test]
+async fn a_receipt_says_why_somebody_is_missing() {
+    let office = Office::open().await;
+    office.get(&office.ann, "/poll?device=phone&wait=0").await.is(200);
+    let id = office.publish("page").await;
+    let receipt = office.get(&office.sender, &format!("/v1/messages/{id}/receipt")).await.is(200);
+    let (ann, bob) = (&receipt["people"][0], &receipt["people"][1]);
+    assert_eq!((&ann["state"], &ann["why"]), (&json!("missing"), &json!("offline")), "{ann}");
+    assert_eq!(
+        (&ann["devices"][0]["device"], &ann["devices"][0]["online"]),
+        (&json!("phone"), &json!(false)),
+        "{ann}"
+    );
+    assert!(ann["devices"][0]["last_seen_at"].is_number(), "{ann}");
+    assert_eq!(bob["why"], "no_way", "bob has no device at all");
+    office.close().await;
+}
+
+#[tokio::test]
+async fn people_come_in_pages() {
+    let office = Office::open().await;
+    let id = office.publish("page").await;
+    let page = async |rest: &str| {
+        office.get(&office.sender, &format!("/v1/messages/{id}/receipt?limit=1{rest}")).await.is(200)
+    };
+    let names = |receipt: &Value| -> Vec<String> {
+        let people = receipt["people"].as_array().unwrap();
+        people.iter().map(|person| person["user"].as_str().unwrap().to_owned()).collect()
+    };
+    let first = page("").await;
+    assert_eq!((names(&first), &first["next"]), (vec!["ann".to_owned()], &json!("ann")));
+    let last = page("&after=ann").await;
+    assert_eq!((names(&last), last.get("next")), (vec!["bob".to_owned()], None));
+    assert_eq!(last["counts"]["owed"], 2, "of everybody, whatever the page");
+    let all = format!("/v1/messages/{id}/receipt?limit=201");
+    office.get(&office.sender, &all).await.refuses(422, "invalid_field");
+    office.close().await;
+}
+
+#[tokio::test]
+async fn a_member_who_only_received_it_learns_nothing_of_others() {
+    let office = Office::open().await;
+    let id = office.publish("page").await;
+    acknowledge(&office, &office.bob, &id).await;
+    let own = office.get(&office.ann, &format!("/v1/messages/{id}/receipt")).await;
+    assert!(!own.text.contains("bob"), "{}", own.text);
+    assert_eq!(own.is(200)["people"].as_array().unwrap().len(), 1);
+    let waits = format!("/v1/messages/{id}/receipt?wait=acknowledged_by_any&timeout=1");
+    office.get(&office.ann, &waits).await.refuses(403, "forbidden");
+    let listed = office.get(&office.ann, "/v1/receipts").await.is(200);
+    assert_eq!(titles(&listed), [""; 0], "they sent nothing");
+    office.close().await;
+}
+
+#[tokio::test]
+async fn receipts_are_listed_by_what_is_the_matter() {
+    let office = Office::open().await;
+    let answered = office.publish("answered").await;
+    for token in [&office.ann, &office.bob] {
+        acknowledge(&office, token, &answered).await;
+    }
+    // Somebody is asked to acknowledge it, by its priority.
+    let half = json!({"topic": "ops", "title": "half", "priority": 4});
+    let half =
+        office.post(&office.sender, "/v1/messages", half).await.is(201)["id"].as_str().unwrap().to_owned();
+    acknowledge(&office, &office.ann, &half).await;
+    let direct = json!({"to": ["bob"], "title": "direct", "expires_in": 60});
+    office.post(&office.root, "/v1/messages", direct).await.is(201);
+    let listed = async |token: &str, query: &str| {
+        let page = office.get(token, &format!("/v1/receipts?{query}")).await.is(200);
+        titles(&page).join(" ")
+    };
+    assert_eq!(listed(&office.root, "").await, "direct half answered", "newest first");
+    assert_eq!(listed(&office.sender, "").await, "half answered", "what it sent");
+    assert_eq!(listed(&office.root, "filter=undelivered").await, "direct half");
+    assert_eq!(listed(&office.root, "filter=unacknowledged&topic=ops").await, "half");
+    assert_eq!(listed(&office.root, "filter=undelivered&user=ann").await, "", "ann has all of hers");
+    assert_eq!(listed(&office.root, "user=bob&limit=1").await, "direct");
+    office.pass(61_000);
+    assert_eq!(listed(&office.root, "filter=expired").await, "direct");
+    office.get(&office.root, "/v1/receipts?filter=lost").await.refuses(400, "bad_request");
+    office.get(&office.root, "/v1/receipts?limit=0").await.refuses(422, "invalid_field");
+    office.close().await;
+}
