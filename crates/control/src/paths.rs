@@ -82,6 +82,11 @@ impl Paths {
         self.runtime.join("control.sock")
     }
 
+    /// What is critical on the screen: gone with the session, as popups are.
+    pub fn popups_file(&self) -> PathBuf {
+        self.runtime.join("popups.json")
+    }
+
     /// Socket of a headless server (`tocsin serve`) on the same data directory: a resident beside it joins it there.
     pub fn server_socket(&self) -> PathBuf {
         self.runtime.join("serve.sock")

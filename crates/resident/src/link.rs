@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use tocsin_protocol::{
-    MessageId, Millis,
+    MessageId, Millis, StateChange,
     control::{Connection as Told, ProblemCode, ResidentEvent},
 };
 use tocsin_subscriber::{
-    Arrival, Connection, Endpoint, Event, Handle, Inbox, InboxQuery, Pending, Reason, Result, Silent,
+    Arrival, Connection, Endpoint, Event, Handle, Inbox, InboxQuery, Pending, Reason, Result, Silent, Stored,
     Subscriber, http::Api,
 };
 use tokio::sync::{mpsc, watch};
@@ -117,6 +117,7 @@ pub async fn present(inbox: &Inbox, desk: &Arc<Desk>, asks: &mpsc::Sender<Ask>) 
     let pending = inbox.pending().await?;
     // Tasks of their own: a daemon that does not answer must not hold up the stream.
     tokio::spawn(hand_over(pending, desk.now(), asks.clone()));
+    tokio::spawn(settle_pressing(inbox.clone(), asks.clone()));
     tokio::spawn(count_unread(inbox.unread(), Arc::clone(desk)));
     Ok(())
 }
@@ -125,11 +126,38 @@ async fn hand_over(pending: Vec<Pending>, now: Millis, asks: mpsc::Sender<Ask>) 
     for pending in pending {
         let arrival =
             if pending.is_shown_singly(now) { policy::Arrival::Live } else { policy::Arrival::Away };
-        let _ = asks
-            .send(Ask::Message { message: Box::new(pending.message), arrival, acknowledged: false })
-            .await;
+        let message = Box::new(pending.message);
+        let ask = if pending.reminded_at.is_some() {
+            Ask::Remind { message, arrival }
+        } else {
+            Ask::Message { message, arrival, acknowledged: false }
+        };
+        let _ = asks.send(ask).await;
     }
     let _ = asks.send(Ask::CaughtUp).await;
+}
+
+/// What was dealt with before a kill, and was not taken off the screen any more.
+async fn settle_pressing(inbox: Inbox, asks: mpsc::Sender<Ask>) {
+    let (to, mut pressing) = mpsc::channel(1);
+    if asks.send(Ask::Pressing { to }).await.is_err() {
+        return;
+    }
+    for id in pressing.recv().await.unwrap_or_default() {
+        let (handled, over) = match inbox.message(id).await {
+            Ok(view) => {
+                let over = view.acknowledged_at.is_some()
+                    || view.settled.is_some()
+                    || view.message.superseded_by.is_some();
+                (over || view.read_at.is_some(), over)
+            }
+            // Of another inbox, or pruned.
+            Err(_) => (true, true),
+        };
+        if handled {
+            let _ = asks.send(Ask::Handled { id, over }).await;
+        }
+    }
 }
 
 /// Ends with the inbox, whose thread holds the sender.
@@ -152,26 +180,10 @@ async fn take_events(mut events: mpsc::Receiver<Event>, desk: Arc<Desk>, asks: m
                     matches!(&connection, Connection::Offline { reason: Reason::InboxUnwritable(_), .. });
                 take_connection(&connection, &desk, &asks).await;
             }
-            Event::Stored(stored) => {
-                desk.add_recent(&stored.message);
-                desk.tell(ResidentEvent::Message(Box::new(stored.message.clone())));
-                // What needs no popup is stored as suppressed already; but a popup of an older version is updated, or goes.
-                // After a superseded one comes the newest, which does that.
-                let arrival = match stored.arrival {
-                    Arrival::Live => policy::Arrival::Live,
-                    Arrival::Missed | Arrival::Restored => policy::Arrival::Away,
-                };
-                if stored.silent != Some(Silent::Superseded) {
-                    let handled = stored.silent == Some(Silent::Handled);
-                    let acknowledged = stored.acknowledged_at.is_some() || handled;
-                    let _ = asks
-                        .send(Ask::Message { message: Box::new(stored.message), arrival, acknowledged })
-                        .await;
-                }
-            }
+            Event::Stored(stored) => take_stored(*stored, &desk, &asks).await,
             Event::State(change) => {
-                let acknowledged = change.acknowledged_at.is_some();
-                let _ = asks.send(Ask::Handled { id: change.id, acknowledged }).await;
+                let over = change.acknowledged_at.is_some() || change.settled.is_some();
+                let _ = asks.send(Ask::Handled { id: change.id, over }).await;
                 desk.tell(ResidentEvent::State(change));
             }
             Event::Reset(reset) if reset.lost > 0 => {
@@ -201,6 +213,34 @@ async fn take_events(mut events: mpsc::Receiver<Event>, desk: Arc<Desk>, asks: m
                 Err(error) => tracing::warn!(%key, %error, "a spooled message was refused for good"),
             },
         }
+    }
+}
+
+async fn take_stored(stored: Stored, desk: &Desk, asks: &mpsc::Sender<Ask>) {
+    let arrival = match stored.arrival {
+        Arrival::Live => policy::Arrival::Live,
+        Arrival::Missed | Arrival::Restored => policy::Arrival::Away,
+    };
+    if let Some(at) = stored.reminded_at {
+        let reminder = StateChange {
+            cursor: stored.message.cursor.clone(),
+            id: stored.message.id,
+            read_at: None,
+            acknowledged_at: None,
+            remind_at: Some(at),
+            settled: None,
+        };
+        desk.tell(ResidentEvent::State(reminder));
+        let _ = asks.send(Ask::Remind { message: Box::new(stored.message), arrival }).await;
+        return;
+    }
+    desk.add_recent(&stored.message);
+    desk.tell(ResidentEvent::Message(Box::new(stored.message.clone())));
+    // What needs no popup is stored as suppressed already; but a popup of an older version is updated, or goes.
+    // After a superseded one comes the newest, which does that.
+    if stored.silent != Some(Silent::Superseded) {
+        let acknowledged = stored.acknowledged_at.is_some() || stored.silent == Some(Silent::Handled);
+        let _ = asks.send(Ask::Message { message: Box::new(stored.message), arrival, acknowledged }).await;
     }
 }
 

@@ -107,7 +107,8 @@ pub async fn resident(options: Options, quit: CancellationToken) -> Result<(), E
     let (outcomes_tx, outcomes) = mpsc::channel(QUEUE);
     let (signals_tx, signals) = mpsc::channel(QUEUE);
     let presenter =
-        Presenter::new(notify::start(signals_tx), outcomes_tx, desk.watch_wishes(), Arc::clone(desk.clock()));
+        Presenter::new(notify::start(signals_tx), outcomes_tx, desk.watch_wishes(), Arc::clone(desk.clock()))
+            .remembering(paths.popups_file());
     tokio::spawn(presenter.run(asked, signals));
 
     let strongbox = Arc::new(Strongbox::new(&paths.vault_file()));
@@ -226,6 +227,8 @@ async fn obey(control: &Control, command: Command) {
         Command::Open { message: Some(id), token } => {
             open(control, View::Message { id }, token);
             read(control, id).await;
+            // Without a stream nothing else tells the presenter.
+            let _ = control.asks.send(Ask::Handled { id, over: false }).await;
         }
         Command::Settings { token } => open(control, View::Settings, token),
         Command::Pause(length) => {

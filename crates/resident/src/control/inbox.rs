@@ -60,7 +60,7 @@ pub(super) async fn acknowledge(
 }
 
 /// The popup goes, and the answer is the message as it stands now, like the server's.
-async fn handled(control: &Control, id: MessageId, acknowledged: bool) -> Result<Response, Fault> {
-    let _ = control.asks.send(Ask::Handled { id, acknowledged }).await;
+async fn handled(control: &Control, id: MessageId, over: bool) -> Result<Response, Fault> {
+    let _ = control.asks.send(Ask::Handled { id, over }).await;
     Ok(Json(control.link()?.inbox.message(id).await?).into_response())
 }

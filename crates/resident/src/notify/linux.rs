@@ -130,6 +130,14 @@ impl Notifier for Daemon {
             let _ = answer(proxy.close_notification(id)).await;
         }
     }
+
+    async fn owner(&self) -> Option<String> {
+        let proxy = self.proxy().ok()?;
+        let bus = answer(zbus::fdo::DBusProxy::new(proxy.inner().connection())).await.ok()?;
+        let name = zbus::names::BusName::try_from(NAME).ok()?;
+        let owner = answer(async { Ok(bus.get_name_owner(name).await?) }).await;
+        owner.ok().map(|owner| owner.to_string())
+    }
 }
 
 fn notification(popup: &Popup, abilities: Abilities) -> Notification {

@@ -6,6 +6,7 @@
 mod absence;
 #[cfg(target_os = "linux")]
 mod linux;
+mod memory;
 pub mod policy;
 mod popup;
 mod presenter;
@@ -30,6 +31,11 @@ pub trait Notifier: Send + Sync {
 
     /// Takes a popup away; one that is gone already is fine.
     async fn close(&self, id: u32);
+
+    /// The daemon whose numbers these are, as long as it runs; nothing where that can not be told.
+    async fn owner(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Why a popup was not shown.

@@ -67,7 +67,28 @@ impl Popup {
             priority if priority < Priority::DEFAULT => Urgency::Low,
             _ => Urgency::Normal,
         };
-        Self { title, body: shorten(&body), urgency, actions: actions(message, locale) }
+        let popup = Self { title, body: shorten(&body), urgency, actions: actions(message, locale) };
+        if message.escalates.is_some() {
+            popup.led_by(&locale.t("notification.escalated", &[]))
+        } else {
+            popup
+        }
+    }
+
+    /// Of one message that its person is told of again.
+    pub fn of_reminder(message: &Message, locale: &Locale) -> Self {
+        let popup = Self::of_message(message, locale);
+        if wants_acknowledgement(message) {
+            popup.led_by(&locale.t("notification.reminder", &[]))
+        } else {
+            popup
+        }
+    }
+
+    /// The same, with a line before the rest.
+    fn led_by(mut self, line: &str) -> Self {
+        self.body = format!("{line}\n{}", self.body).trim_end().into();
+        self
     }
 
     /// Of several messages that came at once.
@@ -123,10 +144,11 @@ impl Popup {
     }
 }
 
-/// Whether the popup has a button that acknowledges: asked for by the sender, or priority 4 and above.
+/// Whether the popup has a button that acknowledges: asked for by the sender, priority 4 and above, or nobody before
+/// this person did.
 pub fn wants_acknowledgement(message: &Message) -> bool {
     let asked = message.actions.iter().any(|action| matches!(action, Action::Acknowledge { .. }));
-    !message.resolved && (asked || message.priority >= Priority::HIGH)
+    !message.resolved && (asked || message.escalates.is_some() || message.priority >= Priority::HIGH)
 }
 
 fn actions(message: &Message, locale: &Locale) -> Vec<(String, String)> {
@@ -249,6 +271,25 @@ mod tests {
         );
         assert_eq!(urgency(5, true), Urgency::Low);
         assert_eq!(popup(serde_json::json!({"resolved": true})).title, "Resolved: Disk full");
+    }
+
+    #[test]
+    fn whoever_is_next_in_line_is_told_so_and_can_acknowledge() {
+        let next = message(serde_json::json!({ "escalates": "BBBBBBBBBBBB" }));
+        let seen = Popup::of_message(&next, &Locale::new(Language::En, ""));
+        assert_eq!(seen.body, "You are next in line: nobody has acknowledged this yet\non db1");
+        assert_eq!(keys(&seen), [KEY_OPEN, KEY_ACKNOWLEDGE, KEY_MUTE]);
+        let seen = Popup::of_message(&next, &Locale::new(Language::ZhCn, ""));
+        assert_eq!(seen.body, "轮到你处理：此前无人确认\non db1");
+    }
+
+    #[test]
+    fn a_reminder_says_what_it_waits_for() {
+        let body = |extra| Popup::of_reminder(&message(extra), &Locale::new(Language::En, "")).body;
+        let waits = "Still waiting for your acknowledgement";
+        assert_eq!(body(serde_json::json!({ "priority": 5 })), format!("{waits}\non db1"));
+        assert_eq!(body(serde_json::json!({ "priority": 5, "body": "" })), waits);
+        assert_eq!(body(serde_json::json!({})), "on db1", "nobody waits for that of this one");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! its only timer is the next repetition of a critical message, so with nothing critical it never wakes by itself.
 //! While no daemon runs, messages wait here (they count as failed until shown) and come when one does.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
 use tocsin_locale::Locale;
 use tocsin_protocol::{
@@ -19,8 +19,9 @@ use tokio::{
 
 use super::{
     Absence, KEY_ACKNOWLEDGE, KEY_MUTE, KEY_URL, Notifier, Popup, ShowError, Signal, Urgency,
-    policy::{Arrival, Circumstances, Decision, Policy},
-    screen::{Content, Screen},
+    memory::{Kept, Memory},
+    policy::{Arrival, Circumstances, Decision, Policy, Why},
+    screen::{Content, Kind, Screen},
 };
 use crate::{
     moment::{Clock, Moment},
@@ -47,19 +48,31 @@ pub enum Ask {
         /// Whether it is acknowledged already.
         acknowledged: bool,
     },
+    /// A message is to be shown again, whether or not it was read.
+    Remind {
+        /// The message.
+        message: Box<Message>,
+        /// How the reminder came.
+        arrival: Arrival,
+    },
     /// All that came while away is here (or the connection is gone again): show the summary.
     CaughtUp,
-    /// A message was read or acknowledged, here or elsewhere.
+    /// A message was read, acknowledged or settled, here or elsewhere.
     Handled {
         /// The message.
         id: MessageId,
-        /// Whether it was acknowledged, not just read.
-        acknowledged: bool,
+        /// Whether nobody is expected to do anything more: it was acknowledged or settled, not just read.
+        over: bool,
     },
     /// All messages were read.
     AllRead,
     /// Something that is not a message.
     Notice(Popup),
+    /// Which critical messages are on the screen or press on: some may be dealt with, which was not heard of here.
+    Pressing {
+        /// Takes the answer.
+        to: mpsc::Sender<Vec<MessageId>>,
+    },
 }
 
 /// What came of it.
@@ -115,6 +128,10 @@ pub struct Presenter {
     absence: Vec<Message>,
     waiting: VecDeque<Message>,
     down_since: Option<Instant>,
+    memory: Option<Memory>,
+    /// Of the start before; until a daemon is there.
+    left: Option<Kept>,
+    owner: Option<String>,
 }
 
 impl Presenter {
@@ -135,7 +152,16 @@ impl Presenter {
             absence: Vec::new(),
             waiting: VecDeque::new(),
             down_since: None,
+            memory: None,
+            left: None,
+            owner: None,
         }
+    }
+
+    /// The same, and what is critical on the screen is noted in this file: a start after a kill takes it over.
+    pub fn remembering(self, file: PathBuf) -> Self {
+        let (memory, left) = Memory::open(file);
+        Self { memory: Some(memory), left: Some(left), ..self }
     }
 
     /// Runs until nobody asks any more.
@@ -159,6 +185,7 @@ impl Presenter {
                 Some(signal) = signals.recv() => self.signal(signal).await,
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.repeat().await,
             }
+            self.note();
         }
     }
 
@@ -167,13 +194,11 @@ impl Presenter {
             Ask::Message { message, arrival, acknowledged } => {
                 self.message(*message, arrival, acknowledged).await;
             }
+            Ask::Remind { message, arrival } => self.remind(*message, arrival).await,
             Ask::CaughtUp => self.show_absence().await,
-            Ask::Handled { id, acknowledged } => {
-                self.waiting.retain(|waiting| waiting.id != id);
-                self.absence.retain(|absent| absent.id != id);
-                if let Some(popup) = self.screen.handled(id, acknowledged) {
-                    self.notifier.close(popup).await;
-                }
+            Ask::Handled { id, over } => {
+                self.forget(id);
+                self.handled(id, over).await;
             }
             Ask::AllRead => {
                 self.waiting.retain(|message| message.priority == Priority::MAX);
@@ -184,34 +209,59 @@ impl Presenter {
             Ask::Notice(popup) => {
                 let _ = self.put(&popup, Content::Notice, None).await;
             }
+            Ask::Pressing { to } => {
+                let critical = self.screen.critical().into_iter().map(|critical| critical.message.id);
+                let _ = to.try_send(critical.collect());
+            }
+        }
+    }
+
+    /// Notes what is critical for the next start. What the start before left stays until it is taken over.
+    fn note(&mut self) {
+        if self.left.is_none()
+            && let Some(memory) = &mut self.memory
+        {
+            memory.keep(Kept { owner: self.owner.clone(), messages: self.screen.critical() });
+        }
+    }
+
+    /// Takes over what the start before left: in the popups that the same daemon still shows their buttons work again, and
+    /// what nobody acknowledged presses on.
+    async fn take_over(&mut self, left: Kept) {
+        let now = (self.clock)();
+        let stands = left.owner.is_some() && left.owner == self.owner;
+        for critical in left.messages {
+            let popup = critical.popup.filter(|_| stands);
+            let message = critical.message;
+            if message.expires_at.is_some_and(|at| at <= now) {
+                if let Some(popup) = popup {
+                    self.notifier.close(popup).await;
+                }
+                continue;
+            }
+            if let Some(popup) = popup {
+                let shown = Popup::of_message(&message, &self.locale());
+                let content = Content::Message { message: Box::new(message.clone()) };
+                if let Err(error) = self.put(&shown, content, Some(popup)).await {
+                    tracing::debug!(%error, "a popup of the start before could not be taken over");
+                }
+            }
+            if let Some(since) = critical.since {
+                self.screen.resume(message, since, now);
+            }
         }
     }
 
     async fn message(&mut self, message: Message, arrival: Arrival, acknowledged: bool) {
         let on_screen = self.screen.popup_of_thread(message.thread);
         self.screen.calm(message.thread);
-        let decision = {
-            let wishes = self.wishes.borrow();
-            let now = (self.clock)();
-            let about = circumstances(&wishes, now, on_screen.is_some(), acknowledged);
-            self.policy.decide(&message, arrival, &about)
-        };
-        let locale = Arc::clone(&self.wishes.borrow().locale);
-        match decision {
-            Decision::Suppress(_) => {
-                if let Some(stale) = on_screen {
-                    self.screen.remove(stale);
-                    self.notifier.close(stale).await;
-                }
-                self.record(message.id, Shown::Suppressed).await;
-            }
-            Decision::Away => self.absence.push(message),
-            Decision::Show | Decision::Update { .. } => {
-                let mut popup = Popup::of_message(&message, &locale);
+        match self.decide(&message, arrival, on_screen.is_some(), acknowledged) {
+            decision @ (Decision::Show | Decision::Update { .. }) => {
+                let mut popup = Popup::of_message(&message, &self.locale());
                 if decision == (Decision::Update { quiet: true }) {
                     popup.urgency = Urgency::Low;
                 }
-                let critical = message.priority == Priority::MAX && !message.resolved && !acknowledged;
+                let critical = presses(&message) && !acknowledged;
                 let content = Content::Message { message: Box::new(message.clone()) };
                 match self.put(&popup, content, on_screen).await {
                     Ok(()) => {
@@ -223,20 +273,77 @@ impl Presenter {
                     Err(error) => self.fail(message, &error).await,
                 }
             }
-            Decision::Summary(summary) => {
-                let popup = Popup::of_summary(&summary, &locale);
-                self.put_summary(&popup, Content::Summary, message).await;
-            }
-            Decision::Storm { count } => {
-                let popup = Popup::of_storm(count, &locale);
-                self.put_summary(&popup, Content::Storm, message).await;
-            }
+            decision => self.without_popup(decision, message).await,
         }
     }
 
-    async fn put_summary(&mut self, popup: &Popup, content: Content, message: Message) {
-        let replaces = self.screen.popup_with(&content);
-        match self.put(popup, content, replaces).await {
+    /// Shows a message anew, as if it had just come; what is on the screen of it goes.
+    async fn remind(&mut self, message: Message, arrival: Arrival) {
+        // In the summary or while no daemon runs it counts once.
+        self.forget(message.id);
+        match self.decide(&message, arrival, false, false) {
+            Decision::Show | Decision::Update { .. } => {
+                let popup = Popup::of_reminder(&message, &self.locale());
+                match self.put_anew(&popup, message.clone()).await {
+                    Ok(()) => {
+                        self.record(message.id, Shown::Shown).await;
+                        if presses(&message) {
+                            self.screen.reminded(message, (self.clock)());
+                        }
+                    }
+                    Err(error) => self.fail(message, &error).await,
+                }
+            }
+            decision => self.without_popup(decision, message).await,
+        }
+    }
+
+    fn decide(
+        &mut self,
+        message: &Message,
+        arrival: Arrival,
+        on_screen: bool,
+        acknowledged: bool,
+    ) -> Decision {
+        let wishes = self.wishes.borrow();
+        let about = circumstances(&wishes, (self.clock)(), on_screen, acknowledged);
+        self.policy.decide(message, arrival, &about)
+    }
+
+    /// A message that gets no popup of its own.
+    async fn without_popup(&mut self, decision: Decision, message: Message) {
+        let locale = self.locale();
+        match decision {
+            Decision::Summary(summary) => {
+                let popup = Popup::of_summary(&summary, &locale);
+                self.put_summary(&popup, Kind::Burst, summary.count, message).await;
+            }
+            Decision::Storm { count } => {
+                let popup = Popup::of_storm(count, &locale);
+                self.put_summary(&popup, Kind::Storm, count, message).await;
+            }
+            Decision::Away => self.absence.push(message),
+            Decision::Suppress(why) => {
+                // What is on the screen of the thread says what is no longer so. While nothing may come up, a message that
+                // is only to be shown again stays as it is.
+                let stays = matches!(why, Why::Priority | Why::Paused | Why::QuietHours);
+                if let Some(stale) = self.screen.popup_of_thread(message.thread).filter(|_| !stays) {
+                    self.screen.remove(stale);
+                    self.notifier.close(stale).await;
+                }
+                self.record(message.id, Shown::Suppressed).await;
+            }
+            Decision::Show | Decision::Update { .. } => self.record(message.id, Shown::Suppressed).await,
+        }
+    }
+
+    async fn put_summary(&mut self, popup: &Popup, kind: Kind, count: u64, message: Message) {
+        let standing = self.screen.summary(kind);
+        let replaces = standing.as_ref().map(|(popup, _)| *popup);
+        // A summary that begins anew speaks of nothing that came before.
+        let mut messages = standing.filter(|_| count > 1).map(|(_, messages)| messages).unwrap_or_default();
+        messages.push(message.id);
+        match self.put(popup, Content::Many { kind, messages }, replaces).await {
             Ok(()) => self.record(message.id, Shown::Suppressed).await,
             Err(error) => self.fail(message, &error).await,
         }
@@ -245,20 +352,19 @@ impl Presenter {
     /// One summary of what came while away; a single message is shown as itself.
     async fn show_absence(&mut self) {
         let absent = std::mem::take(&mut self.absence);
-        let locale = Arc::clone(&self.wishes.borrow().locale);
+        let locale = self.locale();
         let Some(newest) = absent.last() else { return };
-        let (popup, content, became) = if absent.len() == 1 {
-            (
-                Popup::of_message(newest, &locale),
-                Content::Message { message: Box::new(newest.clone()) },
-                Shown::Shown,
-            )
+        let (put, became) = if absent.len() == 1 {
+            (self.put_anew(&Popup::of_message(newest, &locale), newest.clone()).await, Shown::Shown)
         } else {
             let title = one_line(if newest.title.is_empty() { &newest.body } else { &newest.title }, 80);
-            (Popup::of_absence(absent.len() as u64, &title, &locale), Content::Absence, Shown::Suppressed)
+            let popup = Popup::of_absence(absent.len() as u64, &title, &locale);
+            let messages = absent.iter().map(|message| message.id).collect();
+            let replaces = self.screen.summary(Kind::Absence).map(|(popup, _)| popup);
+            let content = Content::Many { kind: Kind::Absence, messages };
+            (self.put(&popup, content, replaces).await, Shown::Suppressed)
         };
-        let replaces = self.screen.popup_with(&content);
-        match self.put(&popup, content, replaces).await {
+        match put {
             Ok(()) => {
                 for message in absent {
                     self.record(message.id, became).await;
@@ -284,16 +390,19 @@ impl Presenter {
             if !allowed {
                 continue;
             }
-            // Daemons update in place without a sound: the old one goes, so that a new one comes up.
-            if let Some(old) = self.screen.popup_of_thread(message.thread) {
-                self.screen.remove(old);
-                self.notifier.close(old).await;
-            }
-            let content = Content::Message { message: Box::new(message) };
-            if let Err(error) = self.put(&popup, content, None).await {
+            if let Err(error) = self.put_anew(&popup, message).await {
                 tracing::debug!(%error, "a critical message could not be repeated");
             }
         }
+    }
+
+    /// Daemons update in place without a sound: an old popup of the thread goes, so that a new one comes up.
+    async fn put_anew(&mut self, popup: &Popup, message: Message) -> Result<(), ShowError> {
+        if let Some(old) = self.screen.popup_of_thread(message.thread) {
+            self.screen.remove(old);
+            self.notifier.close(old).await;
+        }
+        self.put(popup, Content::Message { message: Box::new(message) }, None).await
     }
 
     async fn put(&mut self, popup: &Popup, content: Content, replaces: Option<u32>) -> Result<(), ShowError> {
@@ -341,7 +450,11 @@ impl Presenter {
             Signal::Up => {
                 self.down_since = None;
                 self.screen.clear();
+                self.owner = self.notifier.owner().await;
                 self.tell(Outcome::Daemon(Ok(()))).await;
+                if let Some(left) = self.left.take() {
+                    self.take_over(left).await;
+                }
                 let waiting = std::mem::take(&mut self.waiting);
                 let arrival = if waiting.len() > 1 { Arrival::Away } else { Arrival::Live };
                 for message in waiting {
@@ -373,9 +486,8 @@ impl Presenter {
         };
         match key {
             KEY_ACKNOWLEDGE => {
-                self.screen.handled(message.id, true);
                 self.tell(Outcome::Acknowledge(message.id)).await;
-                self.notifier.close(id).await;
+                self.handled(message.id, true).await;
             }
             KEY_MUTE => {
                 self.screen.remove(id);
@@ -398,6 +510,22 @@ impl Presenter {
         }
     }
 
+    /// It waits for nothing any more.
+    fn forget(&mut self, id: MessageId) {
+        self.waiting.retain(|waiting| waiting.id != id);
+        self.absence.retain(|absent| absent.id != id);
+    }
+
+    async fn handled(&mut self, id: MessageId, over: bool) {
+        for popup in self.screen.handled(id, over) {
+            self.notifier.close(popup).await;
+        }
+    }
+
+    fn locale(&self) -> Arc<Locale> {
+        Arc::clone(&self.wishes.borrow().locale)
+    }
+
     async fn record(&self, id: MessageId, shown: Shown) {
         self.tell(Outcome::Recorded { id, shown, at: (self.clock)() }).await;
     }
@@ -406,6 +534,11 @@ impl Presenter {
         // Nobody reads any more when the resident drains.
         let _ = self.outcomes.send(outcome).await;
     }
+}
+
+/// Whether it is repeated until somebody acknowledges it.
+fn presses(message: &Message) -> bool {
+    message.priority == Priority::MAX && !message.resolved
 }
 
 fn circumstances(wishes: &Wishes, now: Millis, on_screen: bool, acknowledged: bool) -> Circumstances<'_> {

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use tocsin_protocol::{Message, MessageId, Millis, Priority};
 
-use super::policy::{REPEAT_EVERY, next_repeat};
+use super::{
+    memory::Critical,
+    policy::{REPEAT_EVERY, next_repeat},
+};
 
 /// Critical messages that are repeated at a time; the standing summary speaks for more.
 const PRESSING_MOST: usize = 100;
@@ -17,14 +20,26 @@ pub(super) enum Content {
         /// The version shown.
         message: Box<Message>,
     },
+    /// Several.
+    Many {
+        /// Why they are told of together.
+        kind: Kind,
+        /// Those that nobody dealt with yet.
+        messages: Vec<MessageId>,
+    },
+    /// Something that is not a message.
+    Notice,
+}
+
+/// A kind of summary: one popup each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
     /// Several that came at once.
-    Summary,
+    Burst,
     /// A storm of critical ones.
     Storm,
     /// What came while away.
     Absence,
-    /// Something that is not a message.
-    Notice,
 }
 
 /// The screen.
@@ -64,32 +79,44 @@ impl Screen {
         self.find(|content| matches!(content, Content::Message { message } if message.thread == thread))
     }
 
-    /// The one popup of a kind of summary; messages and notices have one each.
-    pub fn popup_with(&self, wanted: &Content) -> Option<u32> {
-        match wanted {
-            Content::Message { message } => self.popup_of_thread(message.thread),
-            Content::Notice => None,
-            _ => self.find(|content| content == wanted),
-        }
+    /// The one popup of a kind of summary, and the messages it speaks of.
+    pub fn summary(&self, wanted: Kind) -> Option<(u32, Vec<MessageId>)> {
+        self.popups.iter().find_map(|(popup, content)| match content {
+            Content::Many { kind, messages } if *kind == wanted => Some((*popup, messages.clone())),
+            _ => None,
+        })
     }
 
-    /// A message was dealt with: returns its popup, which is to be closed. One that is only read presses on.
-    pub fn handled(&mut self, id: MessageId, acknowledged: bool) -> Option<u32> {
-        if acknowledged {
+    /// A message was dealt with: returns the popups that are to be closed, its own and a summary of which it was the
+    /// last. One that is only read (and not `over`) presses on.
+    pub fn handled(&mut self, id: MessageId, over: bool) -> Vec<u32> {
+        if over {
             self.pressing.retain(|pressing| pressing.message.id != id);
         }
-        let popup =
-            self.find(|content| matches!(content, Content::Message { message } if message.id == id))?;
-        self.popups.remove(&popup);
-        Some(popup)
+        let mut gone = Vec::new();
+        for (popup, content) in &mut self.popups {
+            let goes = match content {
+                Content::Message { message } => message.id == id,
+                Content::Many { kind, messages } if over || *kind != Kind::Storm => {
+                    messages.retain(|message| *message != id);
+                    messages.is_empty()
+                }
+                Content::Many { .. } | Content::Notice => false,
+            };
+            if goes {
+                gone.push(*popup);
+            }
+        }
+        self.popups.retain(|popup, _| !gone.contains(popup));
+        gone
     }
 
     /// Everything was read: returns the popups to be closed. What nobody acknowledged stays.
     pub fn all_read(&mut self) -> Vec<u32> {
         let stays = |content: &Content| match content {
             Content::Message { message } => message.priority == Priority::MAX && !message.resolved,
-            Content::Storm | Content::Notice => true,
-            Content::Summary | Content::Absence => false,
+            Content::Many { kind, .. } => *kind == Kind::Storm,
+            Content::Notice => true,
         };
         let gone: Vec<u32> =
             self.popups.iter().filter(|(_, content)| !stays(content)).map(|(id, _)| *id).collect();
@@ -102,6 +129,51 @@ impl Screen {
         self.calm(message.thread);
         if self.pressing.len() < PRESSING_MOST {
             self.pressing.push(Pressing { message, first: now, last: now });
+        }
+    }
+
+    /// It pressed since then already, before the last start.
+    pub fn resume(&mut self, message: Message, since: Millis, now: Millis) {
+        self.calm(message.thread);
+        if next_repeat(since, now).is_some() && self.pressing.len() < PRESSING_MOST {
+            self.pressing.push(Pressing { message, first: since, last: now });
+        }
+    }
+
+    /// Critical messages that are on the screen or press on, by their names.
+    pub fn critical(&self) -> Vec<Critical> {
+        let since = |id: MessageId| {
+            let pressing = self.pressing.iter().find(|pressing| pressing.message.id == id)?;
+            Some(pressing.first)
+        };
+        let shown = self.popups.iter().filter_map(|(popup, content)| match content {
+            Content::Message { message } if message.priority == Priority::MAX && !message.resolved => {
+                let message = Message::clone(message);
+                Some(Critical { popup: Some(*popup), since: since(message.id), message })
+            }
+            _ => None,
+        });
+        let mut all: Vec<Critical> = shown.collect();
+        for pressing in &self.pressing {
+            if all.iter().all(|known| known.message.id != pressing.message.id) {
+                let message = pressing.message.clone();
+                all.push(Critical { message, popup: None, since: Some(pressing.first) });
+            }
+        }
+        all.sort_by(|a, b| a.message.id.as_str().cmp(b.message.id.as_str()));
+        all
+    }
+
+    /// A critical message was shown again on request: its next repetition is a period away. One that does not press
+    /// (it could not be shown before, or its hour is over) does so until it is an hour old, however often its person is
+    /// reminded.
+    pub fn reminded(&mut self, message: Message, now: Millis) {
+        let pressing = self.pressing.iter_mut().find(|pressing| pressing.message.id == message.id);
+        let first = message.created_at.min(now);
+        if let Some(pressing) = pressing {
+            pressing.last = now;
+        } else if next_repeat(first, now).is_some() && self.pressing.len() < PRESSING_MOST {
+            self.pressing.push(Pressing { message, first, last: now });
         }
     }
 
