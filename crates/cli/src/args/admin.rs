@@ -99,7 +99,7 @@ pub enum Topic {
     },
     /// Change a topic.
     #[command(
-        after_long_help = "Examples:\n  tocsin topic change ops --description \"Servers\"\n  tocsin topic change audit --retention-days 365"
+        after_long_help = "Examples:\n  tocsin topic change ops --description \"Servers\"\n  tocsin topic change audit --retention-days 365\n  tocsin topic change ops --policy night\n  tocsin topic change backups --expect-every 25h"
     )]
     Change {
         /// The topic, as listed by `tocsin topic list`.
@@ -110,6 +110,12 @@ pub enum Topic {
         /// Days that bodies are kept; 0: the server's default.
         #[arg(long, value_name = "DAYS")]
         retention_days: Option<u32>,
+        /// The escalation policy of its messages; empty: none.
+        #[arg(long, value_name = "POLICY")]
+        policy: Option<String>,
+        /// Alert its members when no message comes for this long, for example 15m; 0: never.
+        #[arg(long, value_name = "DURATION", value_parser = parse::duration)]
+        expect_every: Option<Duration>,
     },
     /// Remove a topic; its messages stay until they are pruned.
     #[command(alias = "rm", after_long_help = "Examples:\n  tocsin topic remove ops")]

@@ -18,12 +18,14 @@ pub enum Channel {
 Settings of a WeCom app: corp_id, agent_id, callback (true: the console has the address of callbacks).
 Of an official account: app_id, template_id, fields.<field>=<title|body|time|topic|sender|priority|id|=text>, token_mode, callback.
 Of a robot: style (markdown, markdown_v2, text, card, news).
-Of all: base_url, proxy (none: direct), proxy_user.
+Of a webhook: url (https, or http to this computer).
+Of all: proxy (none: direct), proxy_user; but for a webhook base_url.
 
 Examples:
   tocsin channel add app --kind wecom --set corp_id=ww0123456789abcdef --set agent_id=1000002
   tocsin channel add oa --kind wechat --set app_id=wx0123456789abcdef --set template_id=T1 --set fields.thing1=title --set fields.time2=time
-  tocsin channel add night --kind wecom-robot --display-name \"Night shift\""
+  tocsin channel add night --kind wecom-robot --display-name \"Night shift\"
+  tocsin channel add ops-bot --kind webhook --set url=https://bot.example/tocsin"
     )]
     Add {
         /// Unique, of letters, digits and `. _ -`.
@@ -43,12 +45,13 @@ Examples:
     },
     /// Set, replace or delete a secret of a channel. It is read from standard input.
     #[command(after_long_help = "\
-Parts: secret (official account, WeCom app), key (robot: its address or the key at its end), callback_token, callback_key, \
+Parts: secret (official account, WeCom app), key (robot: its address or the key at its end; webhook: whsec_ and 24 to 64 random bytes as base64), callback_token, callback_key, \
 proxy_password.
 
 Examples:
   tocsin channel secret app secret < secret.txt
   tocsin channel secret night key
+  openssl rand -base64 32 | sed 's/^/whsec_/' > key.txt; tocsin channel secret ops-bot key < key.txt
   tocsin channel secret app callback_key --delete")]
     Secret {
         /// The channel.
@@ -59,14 +62,15 @@ Examples:
         #[arg(long)]
         delete: bool,
     },
-    /// Try the credential, and send a message if somebody is named.
+    /// Try the credential, and send a message if somebody is named; a webhook is sent a test event.
     #[command(after_long_help = "\
 Ends with 1 when something does not work, and says what to do about it.
 
 Examples:
   tocsin channel test app
   tocsin channel test app --user anna
-  tocsin channel test night --group")]
+  tocsin channel test night --group
+  tocsin channel test ops-bot")]
     Test {
         /// The channel.
         name: String,
@@ -159,6 +163,8 @@ pub enum Kind {
     Wecom,
     /// A robot in a WeCom group (群机器人).
     WecomRobot,
+    /// An address that takes signed HTTP requests.
+    Webhook,
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

@@ -8,6 +8,7 @@ use crate::exit::{EXIT_CODES, EXIT_CODES_SHORT};
 
 pub mod admin;
 pub mod channel;
+pub mod escalation;
 pub mod local;
 pub mod parse;
 pub mod send;
@@ -159,6 +160,21 @@ Examples:
     Send(Box<send::Send>),
     /// Show who received, read and acknowledged a message.
     Receipt(send::Receipt),
+    /// List what was sent, with how many have it and who has not.
+    Receipts(escalation::Receipts),
+    /// Show or send a message again: to one person, or to all who have not received it.
+    Resend(escalation::Resend),
+    /// Stop the escalation of a message, and what of it waits to be sent.
+    Cancel(escalation::Cancel),
+    /// List, make, try and remove escalation policies: who is told next while nobody answers.
+    #[command(after_long_help = "\
+Examples:
+  tocsin policy list
+  tocsin policy set night night.json
+  tocsin policy dry-run night.json --topic ops --priority 5
+  tocsin topic change ops --policy night")]
+    #[command(subcommand)]
+    Policy(escalation::Policy),
     #[command(about = "Print messages as they come, or run a command for each")]
     Watch(Box<watch::Watch>),
     /// Show how things stand: connection, address of the page, log file, problems and their remedies.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tocsin_protocol::{Action, Priority};
+use tocsin_protocol::{Action, Milestone, Priority, receipt::Report};
 
 /// `90`, `90s`, `15m`, `2h`, `7d`.
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -40,6 +40,19 @@ pub fn open_url(text: &str) -> Result<Action, String> {
         return Err("expected LABEL=URL with an http or https address".into());
     }
     Ok(Action::OpenUrl { label: label.into(), url: url.into() })
+}
+
+/// `channel=milestone,milestone`.
+pub fn report(text: &str) -> Result<Report, String> {
+    let (channel, on) = text.split_once('=').ok_or("expected CHANNEL=STATE, for example hook=read_by_all")?;
+    let milestone = |name: &str| {
+        let found = Milestone::ALL.into_iter().find(|milestone| milestone.name() == name);
+        found.ok_or_else(|| {
+            let names = Milestone::ALL.map(Milestone::name).join(", ");
+            format!("{name:?} is none of {names}")
+        })
+    };
+    Ok(Report { channel: channel.into(), on: on.split(',').map(milestone).collect::<Result<_, _>>()? })
 }
 
 #[cfg(test)]

@@ -58,6 +58,12 @@ pub struct Send {
     /// A button that acknowledges; without a value the reader's language names it.
     #[arg(long, value_name = "LABEL", num_args = 0..=1, default_missing_value = "", require_equals = true)]
     pub ack_button: Option<String>,
+    /// Escalation policy; default: that of the topic.
+    #[arg(long)]
+    pub policy: Option<String>,
+    /// Sends what becomes of it to a webhook channel, for example hook=acknowledged_by_any,received_by_all.
+    #[arg(long, value_name = "CHANNEL=STATE,…", value_parser = parse::report)]
+    pub report: Option<tocsin_protocol::receipt::Report>,
     /// Sent once under this key, however often this command is repeated; default: a new one.
     #[arg(long, value_name = "KEY", value_parser = idempotency_key)]
     pub idempotency_key: Option<String>,

@@ -84,6 +84,7 @@ impl From<Kind> for ChannelKind {
             Kind::Wechat => Self::Wechat,
             Kind::Wecom => Self::Wecom,
             Kind::WecomRobot => Self::WecomRobot,
+            Kind::Webhook => Self::Webhook,
         }
     }
 }

@@ -9,8 +9,11 @@ mod join;
 mod login;
 mod logs;
 mod pause;
+mod policy;
 mod quit;
 mod receipt;
+mod receipts;
+mod resend;
 mod reset;
 mod restore;
 mod send;
@@ -54,6 +57,10 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Send(args) => send::run(context, *args).await,
         Command::Receipt(args) => receipt::run(context, &args).await,
+        Command::Receipts(args) => receipts::run(context, &args).await,
+        Command::Resend(args) => resend::resend(context, args).await,
+        Command::Cancel(args) => resend::cancel(context, &args).await,
+        Command::Policy(args) => policy::run(context, args).await,
         Command::Watch(args) => watch::run(context, *args).await,
         Command::Status => status::run(context).await,
         Command::User(args) => user::run(context, args).await,

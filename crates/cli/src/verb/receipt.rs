@@ -32,8 +32,16 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
 
 async fn fetch(context: &Context, id: MessageId) -> Result<Receipt, Failure> {
     let link = context.link().await?;
-    let receipt = link.get(&format!("/v1/messages/{id}/receipt")).await;
-    receipt.map_err(|failure: Failure| failure.or_hint("`tocsin send` prints the id of what it sent"))
+    let path = format!("/v1/messages/{id}/receipt");
+    let hint = |failure: Failure| failure.or_hint("`tocsin send` prints the id of what it sent");
+    let mut receipt: Receipt = link.get(&path).await.map_err(hint)?;
+    // A large audience comes in pages.
+    while let Some(after) = receipt.next.take() {
+        let page: Receipt = link.get(&format!("{path}?after={after}")).await?;
+        receipt.people.extend(page.people);
+        receipt.next = page.next;
+    }
+    Ok(receipt)
 }
 
 /// Looks again and again until everybody (or somebody) is as far as asked, nobody can be any more, or time is over.
@@ -125,7 +133,7 @@ pub(super) fn summary(context: &Context, receipt: &Receipt) -> Result<(), Failur
         .iter()
         .map(|person| {
             let state = context.say(&format!("state.{}", word(person.state)), &[]);
-            let device = person.device.clone().unwrap_or_default();
+            let device = person.device.clone().or_else(|| person.channel.clone()).unwrap_or_default();
             vec![person.user.clone(), person.display_name.clone(), state, maybe_time(since(person)), device]
         })
         .collect();
@@ -188,6 +196,11 @@ mod tests {
             sent_at: None,
             received_at: None,
             device: None,
+            channel: None,
+            why: None,
+            escalated: None,
+            reminded_at: None,
+            devices: Vec::new(),
             shown: None,
             shown_at: None,
             read_at: None,
@@ -202,11 +215,18 @@ mod tests {
             created_at: 0,
             expires_at: None,
             superseded_by: None,
+            whole: true,
             counts: Counts::default(),
             missing: Vec::new(),
+            unread: Vec::new(),
+            unacknowledged: Vec::new(),
             people: states.iter().map(person).collect(),
+            next: None,
+            escalation: None,
+            waited: None,
             groups: Vec::new(),
             as_of: "k3v9x0ab-1".parse::<Cursor>().unwrap(),
+            as_of_ms: 0,
         }
     }
 

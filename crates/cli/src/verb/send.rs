@@ -110,6 +110,8 @@ fn compose(args: &Send) -> Result<Publish, Failure> {
         resolved: args.resolved,
         expires_in: args.expires.map(|time| time.as_secs()),
         actions,
+        policy: args.policy.clone(),
+        report: args.report.clone(),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::{
     context::{Context, name},
     exit::{Exit, Failure},
     link::Link,
-    output::one_line,
+    output::{one_line, time},
 };
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
@@ -23,13 +23,14 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             })?;
             context.out.show(&topic, || members_now(context, "topic_added", &topic.name, topic.members))?;
         }
-        Args::Change { name, description, retention_days } => {
-            if description.is_none() && retention_days.is_none() {
+        Args::Change { name, description, retention_days, policy, expect_every } => {
+            let expect_every_s = expect_every.map(|span| span.as_secs());
+            let change = TopicChange { description, retention_days, policy, expect_every_s };
+            if change == TopicChange::default() {
                 return Err(Failure::usage("there is nothing to change").hint(
-                    "give --description or --retention-days; members have add-member and remove-member",
+                    "give --description, --retention-days, --policy or --expect-every; members have add-member and remove-member",
                 ));
             }
-            let change = TopicChange { description, retention_days };
             let topic: Topic = link.send(Method::PATCH, &path(&name)?, &change).await?;
             context.out.show(&topic, || context.say("changed", &[("name", &topic.name)]))?;
         }
@@ -53,10 +54,27 @@ fn path(topic: &str) -> Result<String, Failure> {
 
 async fn list(context: &Context, link: &Link) -> Result<(), Failure> {
     let topics: Vec<Topic> = link.get("/v1/topics").await?;
-    context.out.table(&topics, &["TOPIC", "MEMBERS", "KEPT", "DESCRIPTION"], |topic| {
-        let kept = topic.retention_days.map(|days| format!("{days}d")).unwrap_or_default();
-        vec![topic.name.clone(), topic.members.to_string(), kept, one_line(&topic.description)]
-    })?;
+    context.out.table(
+        &topics,
+        &["TOPIC", "MEMBERS", "KEPT", "POLICY", "EXPECTED", "DESCRIPTION"],
+        |topic| {
+            let kept = topic.retention_days.map(|days| format!("{days}d")).unwrap_or_default();
+            let every = topic.expect_every_s.map(|every| format!("{every}s")).unwrap_or_default();
+            let expected = match topic.silent_since {
+                Some(since) => context.say("silent_since", &[("time", &time(since))]),
+                None => every,
+            };
+            let policy = topic.policy.clone().unwrap_or_default();
+            vec![
+                topic.name.clone(),
+                topic.members.to_string(),
+                kept,
+                policy,
+                expected,
+                one_line(&topic.description),
+            ]
+        },
+    )?;
     context.say_if_none(&topics, "none_topics");
     Ok(())
 }

@@ -19,7 +19,8 @@ const DATA: &[&str] = &["lock", "ca.pem", "ca.new", "vault.bin", "keyring.names"
 /// In the configuration directory, besides what could not be read and was kept.
 const CONFIG: &[&str] = &["settings.toml", "settings.toml.new", "serve.toml"];
 /// In the runtime directory.
-const RUNTIME: &[&str] = &["control.sock", "control.lock", "serve.sock", "window.lock"];
+const RUNTIME: &[&str] =
+    &["control.sock", "control.lock", "serve.sock", "window.lock", "popups.json", "popups.draft"];
 /// The logs; older ones have a number.
 const LOGS: &[&str] = &["tocsin.log", "serve.log"];
 /// What WebKit keeps for a page, under one directory for data and caches.
@@ -223,6 +224,7 @@ mod tests {
         "state/webview/storage/salt",
         "state/webview/hsts-storage.sqlite",
         "state/run/control.lock",
+        "state/run/popups.json",
     ];
 
     #[test]
