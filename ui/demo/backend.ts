@@ -1,11 +1,13 @@
 /** A server in memory, for looking at the page and for tests of the views. Never part of the build. */
 import { Failure, Listeners, type Backend, type BackendEvent, type Method } from "../src/backend/backend";
-import type { MessageView, Settings, Status } from "../src/protocol";
+import type { MessageView, Settings, Status, Topic, TopicChange } from "../src/protocol";
 import type { Link } from "../src/stream/stream";
 import { DemoChannels, type ChannelOptions } from "./channels";
+import { DemoPolicies } from "./policies";
+import { DemoReceipts, type ReceiptOptions } from "./receipts";
 import { sample } from "./sample";
 
-export interface DemoOptions extends ChannelOptions {
+export interface DemoOptions extends ChannelOptions, ReceiptOptions {
   native?: boolean;
   lang?: "en" | "zh-CN";
   mode?: "unset" | "host" | "join";
@@ -22,6 +24,8 @@ export class DemoBackend implements Backend {
   readonly calls: { method: Method; path: string; body: unknown }[] = [];
   readonly opened: string[] = [];
   readonly channels: DemoChannels;
+  readonly receipts: DemoReceipts;
+  readonly policies: DemoPolicies;
   #listeners = new Listeners<BackendEvent>();
   #data: ReturnType<typeof sample>;
   #settings: Settings;
@@ -31,6 +35,8 @@ export class DemoBackend implements Backend {
     this.#data = sample(options.lang ?? "en", options.role ?? "admin");
     if (options.empty) this.#data.messages = [];
     this.channels = new DemoChannels(options.lang ?? "en", options);
+    this.receipts = new DemoReceipts(options.lang ?? "en", this.#data, options);
+    this.policies = new DemoPolicies(options.lang ?? "en", this.#data.topics);
     this.#settings = {
       language: options.lang ?? "en",
       theme: options.theme ?? "system",
@@ -89,7 +95,7 @@ export class DemoBackend implements Backend {
   #answer(method: Method, path: string, body: unknown): unknown {
     const url = new URL(path, "http://demo");
     const parts = url.pathname.split("/").slice(1);
-    const { messages, receipts, users, topics, tokens, devices, me } = this.#data;
+    const { messages, users, topics, tokens, devices, me } = this.#data;
     if (parts[0] === "native") return this.#native(method, parts[1] ?? "", body);
     switch (parts[1]) {
       case "me":
@@ -97,17 +103,22 @@ export class DemoBackend implements Backend {
       case "messages":
         if (method === "POST" && parts.length === 2) return { id: messages[0]?.id ?? "a".repeat(12), seq: 99, audience: 3 };
         if (parts.length === 2) return { items: messages.filter((message) => matches(message, url.searchParams)), next: this.options.empty ? undefined : 1 };
-        if (parts[3] === "receipt") return receipts[parts[2] ?? ""] ?? receipts["default"];
+        if (parts[3] === "receipt" || parts[3] === "resend" || parts[3] === "cancel") return this.receipts.answer(parts, url.searchParams, body);
         return this.#message(parts[2] ?? "", parts[3]);
       case "users":
         return users;
       case "topics":
-        return parts[3] === "members" ? users.slice(0, 3) : topics;
+        if (method === "PATCH") return this.#topic(parts[2] ?? "", body as TopicChange);
+        return parts[3] === "members" ? users.slice(0, 3) : topics.map((topic) => ({ ...topic }));
       case "tokens":
         if (method === "POST") return { ...tokens[0], name: (body as { name: string }).name, secret: `tcs_${"Zx9".repeat(14)}Q` };
         return tokens;
       case "devices":
         return devices;
+      case "receipts":
+        return this.receipts.answer(parts, url.searchParams, body);
+      case "policies":
+        return this.policies.answer(method, parts, body);
       case "channels":
       case "routes":
       case "deliveries":
@@ -117,6 +128,15 @@ export class DemoBackend implements Backend {
       default:
         return {};
     }
+  }
+
+  #topic(name: string, { policy, expect_every_s }: TopicChange): Topic {
+    const topic = this.#data.topics.find((each) => each.name === name);
+    if (!topic) throw new Failure("unknown_topic", "no such topic", 404);
+    if (policy !== undefined) topic.policy = policy === "" ? undefined : policy;
+    if (expect_every_s !== undefined) topic.expect_every_s = expect_every_s === 0 ? undefined : expect_every_s;
+    if (expect_every_s === 0) delete topic.silent_since;
+    return { ...topic };
   }
 
   #message(id: string, verb: string | undefined): MessageView {

@@ -14,10 +14,11 @@ export interface ChannelOptions {
   scan?: "never";
 }
 
-const PARTS: Record<Exclude<ChannelKind, "webhook">, [string, boolean][]> = {
+const PARTS: Record<ChannelKind, [string, boolean][]> = {
   wechat: [["secret", true], ["callback_token", false], ["callback_key", false], ["proxy_password", false]],
   wecom: [["secret", true], ["callback_token", false], ["callback_key", false], ["proxy_password", false]],
   "wecom-robot": [["key", true], ["proxy_password", false]],
+  webhook: [["key", true], ["proxy_password", false]],
 };
 
 export class DemoChannels {
@@ -108,7 +109,7 @@ export class DemoChannels {
       secrets,
       standing: { state: "ready" },
       is_platform: settings.config["base_url"] === undefined,
-      ...(this.options.reachable && kind !== "wecom-robot" ? { callback_url: `https://push.example/v1/hooks/${kind}/${name}` } : {}),
+      ...(this.options.reachable && kind !== "wecom-robot" && kind !== "webhook" ? { callback_url: `https://push.example/v1/hooks/${kind}/${name}` } : {}),
       callback_ready: false,
     };
     settle(view);
@@ -166,7 +167,7 @@ export class DemoChannels {
     if (id !== undefined) return this.#detail(Number(id));
     const states = query.get("state")?.split(",");
     const channel = query.get("channel");
-    const found = this.#deliveries.filter((each) => (!states || states.includes(each.state)) && (!channel || each.channel === channel));
+    const found = this.#deliveries.filter((each) => (!states || states.includes(each.state)) && (!channel || each.channel === channel) && (!query.has("topic") || each.topic === query.get("topic")) && (!query.has("user") || each.user === query.get("user")) && (!query.has("since") || each.since >= Number(query.get("since"))));
     return { items: found.map(({ failing: _, ...each }) => each), failings: Object.fromEntries(found.flatMap(({ id, failing }) => (failing ? [[id, failing]] : []))) };
   }
 
@@ -210,6 +211,7 @@ export class DemoChannels {
     });
     this.#find("wechat").failing = failing("40164", "invalid ip 203.0.113.7", "trust_ip", { ip: "203.0.113.7" });
     make("ops-group", "wecom-robot", pick("Ops group", "运维群"), { style: "markdown" }, ["key"], {});
+    make("reports", "webhook", pick("Ticket system", "工单系统"), { url: "https://tickets.example/hooks/tocsin" }, ["key"], {});
     this.#bindings = [
       { channel: "wecom", user: "ann", address: "ann.keller", bound_at: now - 40 * 24 * 60 * MINUTE },
       { channel: "wecom", user: "bo", address: "linbo", bound_at: now - 12 * MINUTE, broken: "60111 userid not found" },

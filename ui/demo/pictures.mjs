@@ -2,6 +2,8 @@
 const WINDOW = { width: 900, height: 640 };
 const PHONE = { width: 390, height: 780 };
 const message = "Demo00000120";
+/** What is asked for when typing pauses needs so long. */
+const PAUSE_MS = 900;
 export const pictures = [
   ["inbox-en", "?lang=en#/inbox", WINDOW],
   ["message-en", `?lang=en#/message/${message}`, WINDOW],
@@ -15,6 +17,25 @@ export const pictures = [
   ["inbox-empty-en", "?lang=en&empty&link=offline#/inbox", WINDOW],
   ["compose-en", "?lang=en#/compose", WINDOW],
   ["compose-phone-zh", "?lang=zh-CN#/compose", PHONE],
+  ["receipts-en", "?lang=en#/receipts", { width: 1000, height: 700 }],
+  ["receipts-zh", "?lang=zh-CN&theme=dark#/receipts", { width: 1000, height: 700 }],
+  ["receipts-phone-zh", "?lang=zh-CN#/receipts", { width: 390, height: 1000 }],
+  ["receipt-en", `?lang=en#/receipts/${message}`, { width: 1100, height: 1200 }],
+  ["receipt-zh", `?lang=zh-CN#/receipts/${message}`, { width: 1100, height: 1200 }],
+  ["receipt-many-en", `?lang=en&people=many&theme=dark#/receipts/${message}`, { width: 1100, height: 900 }],
+  ["receipt-phone-zh", `?lang=zh-CN#/receipts/${message}`, { width: 390, height: 1700 }],
+  ["receipt-again-zh", `?lang=zh-CN&people=many#/receipts/${message}`, { width: 1000, height: 700 }, press("section.card .tools button")],
+  ["message-receipt-en", `?lang=en#/message/${message}`, { width: 900, height: 1700 }],
+  ["escalated-en", "?lang=en#/inbox", { width: 900, height: 700 }, escalated],
+  ["escalated-zh", "?lang=zh-CN&theme=dark#/inbox", { width: 900, height: 700 }, escalated],
+  ["settled-zh", "?lang=zh-CN#/message/Demo00000119", WINDOW, settled],
+  ["policies-en", "?lang=en#/settings/policies", { width: 1100, height: 700 }],
+  ["policy-en", "?lang=en#/settings/policies", { width: 1100, height: 1500 }, press("[aria-label='Change: On call']")],
+  ["policy-zh", "?lang=zh-CN&theme=dark#/settings/policies", { width: 1100, height: 1500 }, press("[aria-label='编辑: 值班']")],
+  ["policy-phone-zh", "?lang=zh-CN#/settings/policies", { width: 390, height: 2900 }, press("[aria-label='编辑: 值班']")],
+  ["topic-en", "?lang=en#/people", { width: 900, height: 900 }, press("[aria-label='Settings: backup']")],
+  ["channels-webhook-en", "?lang=en#/settings/webhook", { width: 900, height: 1500 }],
+  ["channels-webhook-new-zh", "?lang=zh-CN&channels=none#/settings/webhook", { width: 900, height: 1100 }, press("form .field .button.small")],
   ["people-en", "?lang=en#/people", { width: 900, height: 1500 }],
   ["people-phone-zh", "?lang=zh-CN#/people", { width: 390, height: 1900 }],
   ["settings-native-en", "?lang=en&native#/settings", { width: 900, height: 1300 }],
@@ -82,4 +103,31 @@ async function scan(page) {
   await page.selectOption("[name=bind-user]", "bo");
   await page.click("[name=scan]");
   await page.waitForSelector("dialog[open] svg");
+}
+
+/** The first of these is pressed. */
+function press(button) {
+  return async (page) => {
+    await page.locator(button).first().click();
+    await page.waitForTimeout(PAUSE_MS);
+  };
+}
+
+/** Somebody took care of one message, another is asked for again, and a third is this person's turn. */
+async function escalated(page) {
+  await page.evaluate(() => {
+    const at = Date.now() - 60_000;
+    const tell = (type, what) => globalThis.demo.tell(type === "message" ? { type, message: what } : { type, change: what });
+    tell("message", { id: "Next00000001", cursor: "k3v9x0ab-913", sender: "tocsin", title: "Disk almost full on db-1", body: "Nobody acknowledged it within 10 minutes.", format: "text", priority: 5, thread: "Next00000001", escalates: "Demo00000120", created_at: at });
+    tell("state", { cursor: "k3v9x0ab-914", id: "Demo00000119", settled: { by: "bo", at } });
+    tell("state", { cursor: "k3v9x0ab-915", id: "Demo00000120", remind_at: at });
+    location.hash = "#/message/Next00000001";
+  });
+  await page.waitForTimeout(PAUSE_MS);
+}
+
+/** Somebody took care of it. */
+async function settled(page) {
+  await page.evaluate(() => globalThis.demo.tell({ type: "state", change: { cursor: "k3v9x0ab-914", id: "Demo00000119", settled: { by: "bo", at: Date.now() } } }));
+  await page.waitForTimeout(PAUSE_MS);
 }

@@ -1,5 +1,5 @@
 /** People and messages of a small team, in both languages. */
-import type { DeliveryState, Device, Me, MessageView, PersonReceipt, Receipt, Token, Topic, User, Way } from "../src/protocol";
+import type { Device, Me, MessageView, Token, Topic, User } from "../src/protocol";
 
 const MINUTE = 60_000;
 
@@ -45,30 +45,10 @@ export function sample(lang: "en" | "zh-CN", role: "admin" | "member") {
     message(60 * 30, { topic: "ops", priority: 1, sender: "cron", body: pick("Certificates renewed: 14", "已续期证书：14 张"), read_at: now }),
     message(60 * 50, { topic: "ops", priority: 4, title: pick("Replica lag on db-2", "db-2 复制延迟"), body: "38 s", superseded_by: "Demo00000000", read_at: now }),
   ];
-  const person = (user: User, more: Partial<PersonReceipt>): PersonReceipt => ({ user: user.name, display_name: user.display_name, state: "missing", ...more });
-  let ways = 0;
-  const way = (channel: string, display_name: string, state: DeliveryState, more: Partial<Way>): Way => ({ channel, display_name, state, since: now - MINUTE, delivery: ++ways, round: 0, ...more });
-  const [ann, bo, chen, dora] = users as [User, User, User, User];
-  const receipt: Receipt = {
-    id: messages[0]!.id,
-    seq: 120,
-    topic: "ops",
-    title: messages[0]!.title ?? "",
-    created_at: now - MINUTE,
-    counts: { owed: 4, sent: 0, received: 3, shown: 3, read: 2, acknowledged: 1, missing: 1, withdrawn: 0 },
-    missing: ["chen"],
-    people: [
-      person(ann, { state: "read", received_at: now - 50_000, read_at: now - 20_000, device: "browser-k2x9", shown: "shown" }),
-      person(bo, { state: "acknowledged", received_at: now - 55_000, acknowledged_at: now - 30_000, device: "bo-laptop", shown: "shown", ways: [way("wecom", pick("Harbour WeCom", "海港企业微信"), "accepted", {})] }),
-      person(chen, { ways: [way("wecom", pick("Harbour WeCom", "海港企业微信"), "failed", { code: "60111", reason: "userid not found" })] }),
-      person(dora, { state: "received", received_at: now - 40_000, device: "desk-7", shown: "suppressed" }),
-    ],
-    groups: [way("ops-group", pick("Ops group", "运维群"), "accepted", {})],
-    as_of: "k3v9x0ab-121",
-  };
   const topics: Topic[] = [
-    { name: "ops", description: pick("Alerts of servers and services", "服务器与服务告警"), members: 4, member: true, created_at: now },
+    { name: "ops", description: pick("Alerts of servers and services", "服务器与服务告警"), members: 4, member: true, policy: "on-call", created_at: now },
     { name: "ci", description: pick("Builds and deployments", "构建与部署"), members: 3, member: true, created_at: now },
+    { name: "backup", description: pick("Nightly backups report here", "夜间备份的汇报"), members: 2, member: true, expect_every_s: 86_400, silent_since: now - 3 * 60 * MINUTE, created_at: now },
     { name: "office", description: pick("Rooms, mail, visitors", "会议室、收发、来访"), members: 4, member: false, created_at: now },
   ];
   const tokens: Token[] = [
@@ -79,8 +59,9 @@ export function sample(lang: "en" | "zh-CN", role: "admin" | "member") {
   const devices: Device[] = [
     { name: "browser-k2x9", user: "ann", online: true, last_seen_at: now },
     { name: "bo-laptop", user: "bo", online: true, last_seen_at: now },
+    { name: "chen-laptop", user: "chen", online: false, last_seen_at: now - 95 * MINUTE },
     { name: "desk-7", user: "dora", online: false, last_seen_at: now - 40 * MINUTE, filter: ["ops"] },
   ];
-  const me: Me = { user: ann, kind: "client", device: "browser-k2x9", unread: 3, server: { name: pick("Harbour Ops", "海港运维"), version: "0.1.0", instance: "demo", epoch: "k3v9x0ab" } };
-  return { users, messages, receipts: { default: receipt } as Record<string, Receipt>, topics, tokens, devices, me };
+  const me: Me = { user: users[0], kind: "client", device: "browser-k2x9", unread: 3, server: { name: pick("Harbour Ops", "海港运维"), version: "0.1.0", instance: "demo", epoch: "k3v9x0ab" } };
+  return { users, messages, topics, tokens, devices, me };
 }

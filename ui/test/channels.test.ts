@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { Failure } from "../src/backend/backend";
 import { i18n, known } from "../src/text/i18n.svelte";
 import { refused, remedy } from "../src/text/remedy";
-import { kinds, written } from "../src/view/channels/kinds";
+import { kinds, label, written, type Slug } from "../src/view/channels/kinds";
 import { called, guess, source, SOURCES } from "../src/view/channels/template";
 import { why } from "../src/view/deliveries/words";
 import { chosen, upwards } from "../src/view/routing/rule";
@@ -15,7 +15,7 @@ test("every part of every kind has its label, and says where it is found", () =>
   for (const { slug, fields, advanced, secret, steps, group } of Object.values(kinds)) {
     const secrets = group ? [secret] : [secret, "callback_token", "callback_key"];
     const found = [...fields.map(({ name }) => [slug, name]), ...secrets.map((name) => [slug, name]), ...advanced.map(({ name }) => ["network", name]), ["network", "proxy_password"]];
-    for (const [where, name] of found) for (const key of [`channels.field.${name}`, `channels.where.${where}.${name}`]) expect(known(key), key).toBe(true);
+    for (const [where, name] of found) for (const key of [where === "network" ? `channels.field.${name}` : label(where as Slug, name!), `channels.where.${where}.${name}`]) expect(known(key), key).toBe(true);
     for (const { name, options } of [...fields, ...advanced]) for (const option of options ?? []) expect(known(`channels.option.${name}.${option}`), option).toBe(true);
     for (let step = 1; step <= steps; step++) expect(known(`channels.steps.${slug}.${step}`), `${slug} ${step}`).toBe(true);
     for (const key of [`channels.kind.${slug}`, `channels.intro.${slug}`, `channels.rate.${slug}`]) expect(known(key), key).toBe(true);

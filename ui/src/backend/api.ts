@@ -16,18 +16,21 @@ import type {
   Pause,
   Publish,
   Published,
-  Receipt,
   Settings,
   SettingsChange,
   Status,
   Token,
   Topic,
+  TopicChange,
   User,
   UserChange,
   VaultChoice,
 } from "../protocol";
 import type { Backend } from "./backend";
 import { ChannelsApi } from "./channels";
+import { PoliciesApi } from "./policies";
+import { ReceiptsApi } from "./receipts";
+import { items, query } from "./request";
 
 export interface InboxQuery {
   before?: number;
@@ -41,20 +44,19 @@ export interface InboxQuery {
 
 export class Api {
   readonly channels: ChannelsApi;
+  readonly policies: PoliciesApi;
+  readonly receipts: ReceiptsApi;
 
   constructor(readonly backend: Backend) {
     this.channels = new ChannelsApi(backend);
+    this.policies = new PoliciesApi(backend);
+    this.receipts = new ReceiptsApi(backend);
   }
 
   me = () => this.backend.request<Me>("GET", "/v1/me");
 
-  messages = (query: InboxQuery) => {
-    const words = Object.entries(query).filter(([, value]) => value !== undefined && value !== false && value !== "");
-    const text = new URLSearchParams(words.map(([name, value]) => [name, String(value)])).toString();
-    return this.backend.request<Page<MessageView>>("GET", `/v1/messages${text ? `?${text}` : ""}`);
-  };
+  messages = (wanted: InboxQuery) => this.backend.request<Page<MessageView>>("GET", `/v1/messages${query(wanted)}`);
   message = (id: string) => this.backend.request<MessageView>("GET", `/v1/messages/${id}`);
-  receipt = (id: string) => this.backend.request<Receipt>("GET", `/v1/messages/${id}/receipt`);
   read = (id: string) => this.backend.request("POST", `/v1/messages/${id}/read`, {});
   acknowledge = (id: string) => this.backend.request("POST", `/v1/messages/${id}/acknowledge`, {});
   publish = (message: Partial<Publish>, key: string) => this.backend.request<Published>("POST", "/v1/messages", message, key);
@@ -66,6 +68,7 @@ export class Api {
 
   topics = () => this.backend.request<Topic[] | { items: Topic[] }>("GET", "/v1/topics").then(items);
   addTopic = (topic: NewTopic) => this.backend.request<Topic>("POST", "/v1/topics", topic);
+  changeTopic = (name: string, change: TopicChange) => this.backend.request<Topic>("PATCH", `/v1/topics/${name}`, change);
   removeTopic = (name: string) => this.backend.request("DELETE", `/v1/topics/${name}`);
   members = (topic: string) =>
     this.backend
@@ -94,8 +97,4 @@ export class Api {
   testNotification = () => this.backend.request("POST", "/native/test-notification");
   readAll = () => this.backend.request("POST", "/native/read-all");
   vault = (choice: VaultChoice) => this.backend.request("POST", "/native/vault", choice);
-}
-
-function items<T>(answer: T[] | { items: T[] }): T[] {
-  return Array.isArray(answer) ? answer : answer.items;
 }

@@ -7,6 +7,7 @@
 import type { Api, InboxQuery } from "../backend/api";
 import { Failure } from "../backend/backend";
 import type { Message, MessageView, StateChange } from "../protocol";
+import { learned } from "../stream/store";
 import { position } from "../stream/transport";
 import { toasts } from "./toasts.svelte";
 
@@ -24,6 +25,15 @@ export function needsAcknowledgement(message: Message): boolean {
   return message.priority >= 4 || (message.actions ?? []).some((action) => action.type === "acknowledge");
 }
 
+/** Whether anybody still waits for this person. */
+export function isOpen(message: MessageView): boolean {
+  return message.acknowledged_at === undefined && message.settled === undefined && !message.resolved && !isExpired(message);
+}
+
+function isExpired(message: Message): boolean {
+  return message.expired === true || (message.expires_at !== undefined && message.expires_at <= Date.now());
+}
+
 export class Inbox {
   rows = $state.raw<MessageView[]>([]);
   filter = $state<Filter>({ show: "all", topic: "", search: "" });
@@ -32,6 +42,8 @@ export class Inbox {
   failed = $state<unknown>();
   /** Told to the screen reader. */
   arrived = $state.raw<Message[]>([]);
+  /** What an escalation or a person asked to be shown again, until something is done with it; the newest first. */
+  reminded = $state.raw<MessageView[]>([]);
   #next = $state<number | undefined>();
   #generation = 0;
   #typing: ReturnType<typeof setTimeout> | undefined;
@@ -81,14 +93,23 @@ export class Inbox {
   add(message: Message): void {
     if (this.get(message.id)) return;
     this.arrived = [...this.arrived.slice(-9), message];
+    // What an older version asked for is asked no more.
+    this.reminded = this.reminded.filter((each) => each.thread !== message.thread);
     if (this.#matches(message)) this.rows = sorted([message, ...this.rows]);
   }
 
   change(change: StateChange): void {
-    this.#patch(change.id, {
-      ...(change.read_at !== undefined ? { read_at: change.read_at } : {}),
-      ...(change.acknowledged_at !== undefined ? { acknowledged_at: change.acknowledged_at } : {}),
-    });
+    const news = learned(change);
+    this.#patch(change.id, news);
+    if (change.remind_at !== undefined) void this.#remind(change.id);
+    // Whatever was done with it, here or elsewhere or by somebody for all: it asks no more.
+    else if (Object.keys(news).length > 0) this.dismiss(change.id);
+  }
+
+  /** The person saw that it is asked for again, or did something with another version of it. */
+  dismiss(id: string): void {
+    const thread = this.get(id)?.thread ?? this.reminded.find((each) => each.id === id)?.thread;
+    this.reminded = this.reminded.filter((each) => each.id !== id && each.thread !== thread);
   }
 
   /** A message that was opened by its address and is not in the list. */
@@ -113,6 +134,7 @@ export class Inbox {
   async acknowledge(message: MessageView): Promise<void> {
     const before = this.get(message.id) ?? message;
     const now = Date.now();
+    this.dismiss(message.id);
     this.#patch(message.id, { acknowledged_at: now, read_at: before.read_at ?? now });
     try {
       await this.api.acknowledge(message.id);
@@ -135,6 +157,16 @@ export class Inbox {
       for (const row of unread) this.#patch(row.id, { read_at: Date.now() });
     } catch (error) {
       toasts.bad(error);
+    }
+  }
+
+  async #remind(id: string): Promise<void> {
+    try {
+      const message = await this.fetch(id);
+      if (!isOpen(message) || this.newerThan(message) !== undefined) return;
+      this.reminded = [message, ...this.reminded.filter((each) => each.id !== id && each.thread !== message.thread)];
+    } catch {
+      // Not to be had now: it is in the list with what waits for an acknowledgement.
     }
   }
 

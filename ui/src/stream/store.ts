@@ -84,7 +84,7 @@ class IndexedStore implements Store {
     }
     for (const change of changes) {
       const row = await answer<MessageView | undefined>(rows.get(change.id));
-      if (row) rows.put(applied(row, change));
+      if (row) rows.put({ ...row, ...learned(change) });
     }
     const meta = transaction.objectStore(META);
     meta.put(cursor, "cursor");
@@ -106,11 +106,12 @@ class IndexedStore implements Store {
   }
 }
 
-function applied(row: MessageView, change: StateChange): MessageView {
+/** What a change says about its message; that it is to be shown again says nothing. */
+export function learned({ read_at, acknowledged_at, settled }: StateChange): Partial<MessageView> {
   return {
-    ...row,
-    ...(change.read_at !== undefined ? { read_at: change.read_at } : {}),
-    ...(change.acknowledged_at !== undefined ? { acknowledged_at: change.acknowledged_at } : {}),
+    ...(read_at !== undefined ? { read_at } : {}),
+    ...(acknowledged_at !== undefined ? { acknowledged_at } : {}),
+    ...(settled !== undefined ? { settled } : {}),
   };
 }
 
@@ -154,7 +155,7 @@ export class MemoryStore implements Store {
     for (const message of messages) this.rows.set(message.id, { ...this.rows.get(message.id), ...message });
     for (const change of changes) {
       const row = this.rows.get(change.id);
-      if (row) this.rows.set(change.id, applied(row, change));
+      if (row) this.rows.set(change.id, { ...row, ...learned(change) });
     }
     this.kept = { cursor, from: from ?? this.kept.from };
     return Promise.resolve(fresh);

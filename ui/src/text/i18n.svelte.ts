@@ -74,12 +74,18 @@ export function number(value: number): string {
   return new Intl.NumberFormat(i18n.language).format(value);
 }
 
+/** Several names in a row. */
+export function listed(words: readonly string[]): string {
+  return words.join(i18n.language === "zh-CN" ? "、" : ", ");
+}
+
 /** One pass: braces inside a value (a message's title) are text, not a placeholder. */
 function fill(text: string, values: Values): string {
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole));
 }
 
 const DAY_MS = 86_400_000;
+const SPANS = [["d", 86_400], ["h", 3600], ["min", 60], ["s", 1]] as const;
 
 /** As short as it can be without being unclear: today 14:05, yesterday 09:12, 3 Mar 14:05, 3 Mar 2024 14:05. */
 export function moment(at: number, now = Date.now()): string {
@@ -99,6 +105,20 @@ export function brief(at: number, now = Date.now()): string {
   const date = new Date(at);
   const today = midnight(new Date(now)) === midnight(date);
   return new Intl.DateTimeFormat(i18n.language, today ? { hour: "2-digit", minute: "2-digit", hour12: false } : { month: "short", day: "numeric" }).format(date);
+}
+
+/** A number of seconds in its two largest units: 1 h 5 min. */
+export function span(seconds: number): string {
+  const words: string[] = [];
+  let left = Math.max(0, Math.round(seconds));
+  for (const [unit, size] of SPANS) {
+    const count = Math.floor(left / size);
+    left -= count * size;
+    if (count > 0) words.push(t(`time.span.${unit}`, { count: number(count) }));
+    else if (words.length > 0) break;
+    if (words.length === 2) break;
+  }
+  return words.length === 0 ? t("time.span.s", { count: number(0) }) : words.join(" ");
 }
 
 export function exact(at: number): string {

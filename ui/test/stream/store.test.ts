@@ -1,7 +1,7 @@
 // @vitest-environment node
 import { IDBFactory } from "fake-indexeddb";
 import { expect, test } from "vitest";
-import { openStore } from "../../src/stream/store";
+import { learned, openStore } from "../../src/stream/store";
 import { at, message } from "./fakes";
 
 test("position and messages survive the page, and what is there is not fresh", async () => {
@@ -15,6 +15,12 @@ test("position and messages survive the page, and what is there is not fresh", a
   expect(await again.load()).toEqual({ cursor: at(6), from: at(3) });
   expect(await again.commit({ messages: [message(5), message(7)], changes: [], cursor: at(7), from: undefined })).toEqual([message(7)]);
   expect(await again.load()).toEqual({ cursor: at(7), from: at(3) });
+});
+
+test("what somebody did for all is kept with its message; that it is shown again changes nothing", () => {
+  const settled = { by: "bo", at: 7 };
+  expect(learned({ cursor: at(6), id: message(4).id, settled, read_at: 5 })).toEqual({ settled, read_at: 5 });
+  expect(learned({ cursor: at(6), id: message(4).id, remind_at: 9 })).toEqual({});
 });
 
 test("two people at one browser do not mix", async () => {

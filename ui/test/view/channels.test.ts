@@ -185,6 +185,33 @@ describe("a test", () => {
   });
 });
 
+describe("a webhook", () => {
+  test("has an address and a signing secret that is made here, shown once for the receiver, and stored", async () => {
+    const { backend } = await at("webhook", { channels: "none" });
+    await fill("[name=url]", "https://tickets.example/hook");
+    button("Make one").click();
+    await idle();
+    const made = find<HTMLTextAreaElement>("textarea[aria-label='Signing secret']").value;
+    expect(made).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
+    await submit("[name=url]");
+    await until(() => document.querySelector("[data-channel=webhook]") !== null);
+    expect(last(backend, "PUT", "/v1/channels/webhook")).toEqual({ kind: "webhook", display_name: "webhook", config: { url: "https://tickets.example/hook" } });
+    expect(last(backend, "PUT", "/v1/channels/webhook/secrets/key")).toEqual({ secret: made });
+    expect(document.body.innerHTML).not.toContain(made);
+    // One place for all: nobody is bound to it, and nothing comes back.
+    expect(document.querySelector("[name=bind-user]")).toBeNull();
+    expect(document.querySelector("[name=callback]")).toBeNull();
+    expect(find("[data-secret=key]").textContent).toContain("Signing secret");
+  });
+
+  test("is tested with a message", async () => {
+    const { backend } = await at("webhook");
+    button("Test").click();
+    await until(() => text().includes("The receiver answered with success."));
+    expect(last(backend, "POST", "/v1/channels/reports/test")).toEqual({ group: true });
+  });
+});
+
 describe("a template", () => {
   test("is picked, its fields are guessed and can be given a fixed text", async () => {
     const { backend } = await at("wechat");
@@ -409,7 +436,7 @@ describe("deliveries", () => {
     expect(lines()[2]!.textContent).toContain("It was tried for too long and given up.");
     await fill("[name=deliveries-show]", "all");
     await until(() => lines().length === 6);
-    await fill("[name=deliveries-channel]", "ops-group");
+    await fill("[name=where-channel]", "ops-group");
     await until(() => lines().length === 1);
     expect(lines()[0]!.textContent).toContain("to the group over Ops group");
   });
@@ -470,12 +497,56 @@ describe("deliveries", () => {
     expect(text()).not.toContain("so far");
   });
 
+  test("that match a topic, a person and a time are sent again one by one, with how far it is", async () => {
+    const { backend } = await at("deliveries");
+    await until(() => lines().length === 3);
+    await until(() => document.querySelectorAll("[name=where-user] option").length > 2);
+    await fill("[name=where-topic]", "ops");
+    await fill("[name=where-user]", "chen");
+    await until(() => lines().length === 1);
+    await fill("[name=where-time]", "24");
+    expect(backend.calls.findLast(({ path }) => path.startsWith("/v1/deliveries"))?.path).toMatch(/^\/v1\/deliveries\?state=failed%2Cunknown&topic=ops&user=chen&since=\d+&limit=50$/);
+    await until(() => lines().length === 1);
+    button("Send all failed again").click();
+    await idle();
+    expect(text()).toContain("1 message is sent again.");
+    const request = backend.request.bind(backend);
+    let go: () => void = () => {};
+    const gate = new Promise<void>((resolve) => (go = resolve));
+    backend.request = (async (method, path, body) => {
+      if (path.endsWith("/resend")) await gate;
+      return request(method, path, body);
+    }) as typeof backend.request;
+    find<HTMLButtonElement>("dialog .danger").click();
+    await until(() => text().includes("Sent again: 0 of 1"));
+    go();
+    await until(() => lines().length === 0);
+    expect(last(backend, "POST", "/v1/deliveries/resend")).toEqual({ what: "one", id: 4, round: 0 });
+  });
+
+  test("many at once: how many of them went out is looked at", async () => {
+    const { backend } = await at("deliveries");
+    await until(() => lines().length === 3);
+    button("Send all failed again").click();
+    await idle();
+    find<HTMLButtonElement>("dialog .danger").click();
+    await until(() => text().includes("Sent again: 0 of 2"));
+    const channels = backend.channels;
+    const answer = channels.answer.bind(channels);
+    channels.answer = (method, parts, query, body) => {
+      const found = answer(method, parts, query, body);
+      return parts[1] === "channels" && parts.length === 2 ? (found as { health: { queued: number } }[]).map((each) => ({ ...each, health: { ...each.health, queued: 0 } })) : found;
+    };
+    await until(() => text().includes("Sent again: 2 of 2"));
+  });
+
   test("stand in the receipt of their message, by person and for groups", async () => {
     await open();
     await go("#/message/Demo00000120");
-    await until(() => text().includes("Harbour WeCom: Failed"));
-    expect(text()).toContain("Harbour WeCom: Accepted by the platform");
-    expect(text()).toContain("Ops group: Accepted by the platform");
+    await until(() => document.querySelector("[data-person=chen] [data-way=wecom]") !== null);
+    expect(find("[data-person=chen] [data-way=wecom]").textContent).toContain("Failed");
+    expect(find("[data-person=bo] [data-way=wecom]").textContent).toContain("Accepted");
+    expect(find(".group [data-way=ops-group]").textContent).toContain("Accepted");
   });
 
   test("each with its tries", async () => {

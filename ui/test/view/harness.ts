@@ -6,6 +6,11 @@ import { App } from "../../src/state/app.svelte";
 import { route } from "../../src/state/route.svelte";
 import { i18n } from "../../src/text/i18n.svelte";
 import Page from "../../src/view/Page.svelte";
+// Fetched when they are first shown; here they are there already, so that a test waits for the page and not for files.
+import "../../src/view/People.svelte";
+import "../../src/view/receipts/ReceiptOf.svelte";
+import "../../src/view/receipts/Receipts.svelte";
+import "../../src/view/Settings.svelte";
 
 let close: (() => Promise<void>) | undefined;
 

@@ -3,10 +3,9 @@
  * platform's console are in the locale files: `channels.field.<name>`, `channels.where.<slug>.<name>`.
  */
 import type { ChannelKind, ChannelSettings, ChannelView } from "../../protocol";
+import { known, type Key } from "../../text/i18n.svelte";
 
-/** Kinds that have a page; a webhook has none. */
-export type Kind = Exclude<ChannelKind, "webhook">;
-export type Slug = "wechat" | "wecom" | "robot";
+export type Slug = "wechat" | "wecom" | "robot" | "webhook";
 
 export interface Field {
   name: string;
@@ -31,7 +30,7 @@ export interface KindParts {
 
 const network: readonly Field[] = [{ name: "base_url" }, { name: "proxy" }, { name: "proxy_user" }];
 
-export const kinds: Record<Kind, KindParts> = {
+export const kinds: Record<ChannelKind, KindParts> = {
   wechat: {
     slug: "wechat",
     fields: [{ name: "app_id", required: true, pattern: "wx[0-9a-f]{16}" }],
@@ -59,9 +58,26 @@ export const kinds: Record<Kind, KindParts> = {
     steps: 3,
     group: true,
   },
+  webhook: {
+    slug: "webhook",
+    fields: [{ name: "url", required: true, pattern: "https?://.+" }],
+    advanced: [{ name: "proxy" }, { name: "proxy_user" }],
+    secret: "key",
+    steps: 3,
+    group: true,
+  },
 };
 
-export const isKind = (kind: ChannelKind): kind is Kind => kind in kinds;
+/** The name of a field or secret. What a webhook signs with is another thing than a robot's address. */
+export function label(slug: Slug, part: string): Key {
+  const own = `channels.field.${slug}_${part}`;
+  return known(own) ? own : (`channels.field.${part}` as Key);
+}
+
+/** A secret that both sides choose themselves: 256 random bits, as Standard Webhooks writes them. */
+export function newKey(): string {
+  return `whsec_${btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))}`;
+}
 
 /** What is sent to change a channel: everything else stays as it is. */
 export function changed({ kind, display_name, enabled, config }: ChannelView, change: Partial<ChannelSettings>): ChannelSettings {

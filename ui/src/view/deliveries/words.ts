@@ -1,5 +1,6 @@
 /** What is said about a delivery or a try of it. */
-import type { Attempt, Delivery } from "../../protocol";
+import type { IconName } from "../../part/Icon.svelte";
+import type { Attempt, Delivery, DeliveryState } from "../../protocol";
 import { known, t } from "../../text/i18n.svelte";
 
 /** Why it is as it is: a sentence for our own codes, else the platform's words with its code. */
@@ -16,3 +17,5 @@ export function why({ code, reason }: Pick<Delivery | Attempt, "code" | "reason"
 export function mayResend({ state, message }: Delivery): boolean {
   return message !== undefined && (state === "failed" || state === "unknown" || state === "expired");
 }
+
+export const stateIcon: Record<DeliveryState, IconName> = { queued: "wait", sending: "send", merged: "wait", accepted: "check", confirmed: "checks", failed: "alert", unknown: "info", expired: "minimal", cancelled: "minimal" };

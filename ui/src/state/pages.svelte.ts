@@ -1,0 +1,39 @@
+/** A list that comes page by page, newest first. A newer question overtakes the answer to an older one. */
+export class Pages<Item> {
+  /** Nothing yet: still loading. */
+  items = $state.raw<Item[]>();
+  loading = $state(false);
+  failed = $state<unknown>();
+  #next = $state<number>();
+  #generation = 0;
+
+  constructor(private readonly fetch: (before: number | undefined) => Promise<{ items: Item[]; next?: number }>) {}
+
+  get more(): boolean {
+    return this.#next !== undefined;
+  }
+
+  load(): Promise<void> {
+    return this.#page(undefined);
+  }
+
+  async loadMore(): Promise<void> {
+    if (this.#next !== undefined && !this.loading) await this.#page(this.#next);
+  }
+
+  async #page(before: number | undefined): Promise<void> {
+    const mine = ++this.#generation;
+    this.loading = true;
+    try {
+      const { items, next } = await this.fetch(before);
+      if (mine !== this.#generation) return;
+      this.items = before === undefined ? items : [...(this.items ?? []), ...items];
+      this.#next = next;
+      this.failed = undefined;
+    } catch (error) {
+      if (mine === this.#generation) this.failed = error;
+    } finally {
+      if (mine === this.#generation) this.loading = false;
+    }
+  }
+}
