@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -10,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tocsin_control::{Client, Paths};
 use tocsin_protocol::limits;
+use tokio::task::JoinSet;
 
 use crate::{
     client::http::Http,
@@ -20,6 +22,10 @@ use crate::{
 pub const PEOPLE: usize = 1000;
 /// Topics of ten people each, besides `all`.
 pub const SMALL_TOPICS: usize = 100;
+/// Publishers that store what is to be there before a measurement.
+const PUBLISHERS: usize = 64;
+/// Publishes that one token may send at once by default.
+const PER_TOKEN: usize = 900;
 /// The server's core; the generator has the other.
 const SERVER_CORE: u8 = 0;
 /// Time for a start or an answer; generous, because the machine may be busy.
@@ -126,6 +132,32 @@ impl Subject {
                 .await?;
         }
         Ok(tokens)
+    }
+
+    /// Publishes so many messages to these topics in turn, as fast as it goes.
+    pub async fn store(&self, messages: usize, topics: &[String]) -> Result<()> {
+        let tokens = Arc::new(self.senders(messages.div_ceil(PER_TOKEN), topics).await?);
+        let bodies = topics.iter().map(|topic| {
+            serde_json::to_vec(&json!({ "topic": topic, "title": "Disk", "body": "x".repeat(64) }))
+        });
+        let bodies: Arc<Vec<Vec<u8>>> = Arc::new(bodies.collect::<Result<_, _>>()?);
+        let mut tasks = JoinSet::new();
+        for publisher in 0..PUBLISHERS {
+            let mut http = Http::connect(&self.address).await?;
+            let (tokens, bodies) = (tokens.clone(), bodies.clone());
+            tasks.spawn(async move {
+                for n in (publisher..messages).step_by(PUBLISHERS) {
+                    let (token, body) = (&tokens[n % tokens.len()], &bodies[n % bodies.len()]);
+                    let request = http.encode("POST", "/v1/messages", token, body);
+                    http.publish(&request).await?;
+                }
+                anyhow::Ok(())
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done??;
+        }
+        Ok(())
     }
 
     /// Sender tokens for every topic. Publishing is limited per token by default, so a fast publisher needs several.

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use anyhow::Result;
 use async_trait::async_trait;
 use tocsin_protocol::{
-    Device, Epoch, MessageId, MessageView, NewTopic, NewUser, Page, Published, Receipt, Seq, Token,
-    TokenKind, Topic, User,
+    Counts, Device, Epoch, MessageId, MessageView, NewTopic, NewUser, Page, Published, Receipt,
+    ReceiptSummary, Seq, Token, TokenKind, Topic, User,
     account::{TopicChange, UserChange},
 };
 use tocsin_store::{
-    AckRange, Claim, DeviceId, DeviceRecord, EpochReason, Error, InboxQuery, JoinOrder, Joined, LogEntry,
-    Lost, NewMessage, Press, Principal, Pruned, Publication, Replay, Result as Answer, SecretHash,
-    SessionOrder, SessionRecord, ShownRow, Snapshot, Stats, Store, TokenId, TokenOrder, TopicId, UserId,
-    Viewer,
+    AckRange, Claim, DeviceId, DeviceRecord, EpochReason, Error, Here, InboxQuery, JoinOrder, Joined,
+    LogEntry, Lost, NewMessage, PeoplePage, Press, Principal, Pruned, Publication, ReceiptQuery, Replay,
+    Result as Answer, SecretHash, SessionOrder, SessionRecord, ShownRow, Snapshot, Stats, Store, TokenId,
+    TokenOrder, TopicId, UserId, Viewer,
 };
 use tokio::sync::watch;
 
@@ -157,7 +157,19 @@ impl Store for Nothing {
         Err(nothing())
     }
 
-    async fn receipt(&self, _: Viewer, _: MessageId) -> Answer<Receipt> {
+    async fn receipt(&self, _: Viewer, _: MessageId, _: PeoplePage) -> Answer<Receipt> {
+        Err(nothing())
+    }
+
+    async fn counts(&self, _: MessageId) -> Answer<Counts> {
+        Err(nothing())
+    }
+
+    async fn receipts(&self, _: Viewer, _: ReceiptQuery) -> Answer<Page<ReceiptSummary>> {
+        Err(nothing())
+    }
+
+    async fn presences(&self, _: &[String]) -> Answer<Vec<Here>> {
         Err(nothing())
     }
 

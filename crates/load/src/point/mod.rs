@@ -1,11 +1,14 @@
 //! One file per figure.
 
+mod ackrows;
 mod fanout;
 mod latency;
 mod memory;
 mod publish;
+mod receipt;
 mod resident;
 mod restart;
+mod timers;
 
 use std::path::PathBuf;
 
@@ -72,7 +75,9 @@ pub async fn run(args: &Bench) -> Result<()> {
     process::pin_self(GENERATOR_CORE);
     let mut report = Report::new(args);
     let wanted = |name: &str| args.only.as_deref().is_none_or(|only| name.contains(only));
-    for name in ["memory", "fanout", "publish", "latency", "restart", "resident"] {
+    for name in
+        ["memory", "fanout", "publish", "latency", "restart", "ackrows", "receipt", "timers", "resident"]
+    {
         if wanted(name)
             && let Err(error) = point(name, args, &mut report).await
         {
@@ -89,6 +94,9 @@ async fn point(name: &str, args: &Bench, report: &mut Report) -> Result<()> {
         "publish" => publish::run(args, report).await,
         "latency" => latency::run(args, report).await,
         "restart" => restart::run(args, report).await,
+        "ackrows" => ackrows::run(args, report).await,
+        "receipt" => receipt::run(args, report).await,
+        "timers" => timers::run(args, report).await,
         _ => resident::run(args, report).await,
     }
 }
