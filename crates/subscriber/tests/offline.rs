@@ -60,7 +60,7 @@ fn failing_first(listener: TcpListener, acknowledge: String) -> Peer {
             match call.asked.route() {
                 "/ws" => {
                     let mut socket = call.websocket().await;
-                    socket.send(hello(1)).await.unwrap();
+                    socket.send(hello(1)).await.expect("the stream is open");
                     drain(socket).await;
                 }
                 route if n == 0 && route == acknowledge => {}

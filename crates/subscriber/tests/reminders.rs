@@ -1,5 +1,6 @@
 //! A message that is told of again, and one that somebody settled, over every transport: each once, however often the
 //! peer says it. A scripted peer, since the real server says nothing twice.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod peer;
 

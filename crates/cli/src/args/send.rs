@@ -61,7 +61,7 @@ pub struct Send {
     /// Escalation policy; default: that of the topic.
     #[arg(long)]
     pub policy: Option<String>,
-    /// Sends what becomes of it to a webhook channel, for example hook=acknowledged_by_any,received_by_all.
+    /// Sends what becomes of it to a webhook channel, for example `hook=acknowledged_by_any,received_by_all`.
     #[arg(long, value_name = "CHANNEL=STATE,…", value_parser = parse::report)]
     pub report: Option<tocsin_protocol::receipt::Report>,
     /// Sent once under this key, however often this command is repeated; default: a new one.

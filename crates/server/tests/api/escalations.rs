@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::office::{Answer, Office, send};
 
 /// Waits no longer than a test may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn put(office: &Office, path: &str, body: Value) -> Answer {
     send(office.request("PUT", path).bearer_auth(&office.root).json(&body)).await

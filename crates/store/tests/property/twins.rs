@@ -83,8 +83,8 @@ impl Twins {
 
     /// The next schedule: with new topics, and whoever was removed as a new person. The past stays.
     pub async fn renew(&mut self) {
-        for user in 0..USERS.len() {
-            if self.model.user(USERS[user]).await.is_err() {
+        for (user, name) in USERS.iter().enumerate() {
+            if self.model.user(name).await.is_err() {
                 self.run(&Step::AddUser(user)).await;
             }
         }

@@ -87,17 +87,12 @@ pub(in crate::sqlite) fn left(tx: &mut Tx<'_>, user: UserId, topic: Option<Topic
     let pairs: Vec<(Seq, Seq)> = watched.iter().map(|(seq, root)| (*seq, *root)).collect();
     let mut roots = BTreeSet::new();
     for (seq, root) in pairs {
-        let theirs = match topic {
-            Some(topic) => {
-                let sql = "SELECT topic FROM message WHERE seq = ?1";
-                let of: Option<Option<i64>> =
-                    tx.conn.prepare_cached(sql)?.query_row([seq], |row| row.get(0)).optional()?;
-                of.flatten() == Some(topic.0)
-            }
-            None => {
-                let sql = "SELECT 1 FROM recipient WHERE user = ?1 AND seq = ?2";
-                tx.conn.prepare_cached(sql)?.exists((user.0, seq))?
-            }
+        let theirs = if let Some(topic) = topic {
+            let sql = "SELECT 1 FROM message WHERE seq = ?1 AND topic = ?2";
+            tx.conn.prepare_cached(sql)?.exists((seq, topic.0))?
+        } else {
+            let sql = "SELECT 1 FROM recipient WHERE user = ?1 AND seq = ?2";
+            tx.conn.prepare_cached(sql)?.exists((user.0, seq))?
         };
         if theirs {
             roots.insert(root);

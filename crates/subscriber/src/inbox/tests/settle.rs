@@ -8,8 +8,8 @@ use crate::{
     inbox::{Entry, Outcome},
 };
 
-fn settled(by: &str) -> Option<Settled> {
-    Some(Settled { by: by.into(), at: START })
+fn settled(by: &str) -> Settled {
+    Settled { by: by.into(), at: START }
 }
 
 #[tokio::test]
@@ -18,9 +18,10 @@ async fn it_needs_no_popup_and_no_acknowledgement_and_stays_unread() {
     desk.take(Message { priority: priority(5), ..message(1) }).await;
     let waiting = || InboxQuery { unacknowledged: true, ..InboxQuery::default() };
     assert_eq!(desk.ids(waiting()).await, [1]);
-    let entry = |by| vec![Entry::State(StateChange { settled: settled(by), ..change(2, 1) }, Arrival::Live)];
+    let entry =
+        |by| vec![Entry::State(StateChange { settled: Some(settled(by)), ..change(2, 1) }, Arrival::Live)];
     let outcomes = desk.inbox.store(entry("bob"), Some(cursor(2)), None).await.unwrap();
-    assert!(matches!(&outcomes[..], [Outcome::State(change)] if change.settled == settled("bob")));
+    assert!(matches!(&outcomes[..], [Outcome::State(change)] if change.settled == Some(settled("bob"))));
     assert!(desk.inbox.pending().await.unwrap().is_empty());
     assert_eq!(desk.ids(waiting()).await, [0; 0]);
     assert_eq!(desk.unread(), 1, "this person has not seen it");
@@ -30,7 +31,7 @@ async fn it_needs_no_popup_and_no_acknowledgement_and_stays_unread() {
     assert!(matches!(again[..], [Outcome::Known]));
     let desk = desk.reopened().await;
     let listed = desk.inbox.list(InboxQuery::default()).await.unwrap().items.remove(0);
-    assert_eq!((listed.settled, listed.read_at), (settled("bob"), None));
+    assert_eq!((listed.settled, listed.read_at), (Some(settled("bob")), None));
     desk.inbox.read(id(1)).await.unwrap();
     assert_eq!(desk.unread(), 0);
 }
@@ -39,10 +40,7 @@ async fn it_needs_no_popup_and_no_acknowledgement_and_stays_unread() {
 async fn what_is_listed_as_settled_pops_up_nothing() {
     let desk = Desk::new();
     let listed = |seq, by| {
-        Entry::Listed(Box::new(MessageView {
-            settled: if seq == 1 { settled(by) } else { None },
-            ..view(seq)
-        }))
+        Entry::Listed(Box::new(MessageView { settled: (seq == 1).then(|| settled(by)), ..view(seq) }))
     };
     let outcomes =
         desk.inbox.store(vec![listed(1, "bob"), listed(2, "bob")], Some(cursor(3)), None).await.unwrap();
@@ -51,7 +49,7 @@ async fn what_is_listed_as_settled_pops_up_nothing() {
         other => panic!("{other:?}"),
     };
     assert_eq!(outcomes.iter().map(silent).collect::<Vec<_>>(), [Some(Silent::Handled), None]);
-    assert_eq!(desk.inbox.message(id(1)).await.unwrap().settled, settled("bob"));
+    assert_eq!(desk.inbox.message(id(1)).await.unwrap().settled, Some(settled("bob")));
     assert_eq!(desk.unread(), 2);
 }
 
