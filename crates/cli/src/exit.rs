@@ -104,14 +104,25 @@ impl From<ApiError> for Failure {
         };
         let code = serde_json::to_value(error.code).ok().and_then(|value| value.as_str().map(Into::into));
         let code = code.unwrap_or_else(|| "unknown".into());
-        let hint = way_out(error.code).map(ToOwned::to_owned).or(error.hint);
+        let hint = way_out(&error).map(ToOwned::to_owned).or(error.hint);
         Self { exit, code, message: error.message, hint }
     }
 }
 
 /// The way out in the words of the command line, where the server's speaks of routes.
-fn way_out(code: Code) -> Option<&'static str> {
-    match code {
+fn way_out(error: &ApiError) -> Option<&'static str> {
+    // The code is that of everything that is not there; only the sentence says what it was.
+    let misses = |what| error.message == tocsin_store::Error::NotFound(what).to_string();
+    match error.code {
+        Code::NotFound if misses("message") => {
+            Some("`tocsin send` prints the id of what it sent, `tocsin receipts` lists them")
+        }
+        Code::NotFound if misses("channel") => {
+            Some("`tocsin channel list` shows the channels, `tocsin channel add NAME` adds one")
+        }
+        Code::NotFound if misses("policy") => {
+            Some("`tocsin policy list` shows the policies, `tocsin policy set NAME FILE` makes one")
+        }
         Code::UnknownTopic => Some("`tocsin topic list` shows the topics, `tocsin topic add NAME` adds one"),
         Code::UnknownUser => Some("`tocsin user list` shows the people, `tocsin user add NAME` adds one"),
         Code::Unauthorised => Some(

@@ -66,7 +66,7 @@ const SET_EXAMPLES: &str = r#"Examples:
 /// What is sent again, to whom, over which ways.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Repeating the command sends nothing twice to somebody who was told in between.
+Repeating the command tells them again; what waits at a channel already is not sent twice.
 
 Examples:
   tocsin resend k3V9x0abQw12                        # devices of all who have not received it show it again

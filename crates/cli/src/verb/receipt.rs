@@ -33,8 +33,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
 async fn fetch(context: &Context, id: MessageId) -> Result<Receipt, Failure> {
     let link = context.link().await?;
     let path = format!("/v1/messages/{id}/receipt");
-    let hint = |failure: Failure| failure.or_hint("`tocsin send` prints the id of what it sent");
-    let mut receipt: Receipt = link.get(&path).await.map_err(hint)?;
+    let mut receipt: Receipt = link.get(&path).await?;
     // A large audience comes in pages.
     while let Some(after) = receipt.next.take() {
         let page: Receipt = link.get(&format!("{path}?after={after}")).await?;
@@ -147,13 +146,11 @@ pub(super) fn summary(context: &Context, receipt: &Receipt) -> Result<(), Failur
     ];
     let numbers: Vec<(&str, &str)> = numbers.iter().map(|(name, number)| (*name, number.as_str())).collect();
     print_line(&context.say("counts", &numbers))?;
-    let silent: Vec<&str> =
-        receipt.people.iter().filter(|p| p.state < State::Acknowledged).map(|p| p.user.as_str()).collect();
     if !receipt.missing.is_empty() {
         print_line(&context.say("missing", &[("names", &receipt.missing.join(", "))]))?;
     }
-    if !silent.is_empty() && counts.acknowledged > 0 {
-        print_line(&context.say("not_acknowledged", &[("names", &silent.join(", "))]))?;
+    if !receipt.unacknowledged.is_empty() && counts.acknowledged > 0 {
+        print_line(&context.say("not_acknowledged", &[("names", &receipt.unacknowledged.join(", "))]))?;
     }
     Ok(())
 }

@@ -30,7 +30,10 @@ pub(super) async fn resend(context: &Context, args: Resend) -> Result<Exit, Fail
         }
         text
     })?;
-    Ok(if done.reminded + done.queued + done.already > 0 { Exit::Ok } else { Exit::Failed })
+    // With nobody left to tell, or a delivery that waits already, there was nothing to do; without an address it was
+    // not done.
+    let is_told = done.reminded + done.queued + done.already > 0;
+    Ok(if is_told || done.unreachable.is_empty() { Exit::Ok } else { Exit::Failed })
 }
 
 pub(super) async fn cancel(context: &Context, args: &Cancel) -> Result<Exit, Failure> {

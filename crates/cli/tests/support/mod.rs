@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 use tocsin_wechat_sim::seed;
@@ -60,6 +61,12 @@ impl Home {
     /// Runs it to its end.
     pub fn run(&self, args: &[&str]) -> Done {
         Done::of(args, self.command(args).output().unwrap())
+    }
+
+    /// Starts it.
+    pub fn start(&self, args: &[&str]) -> Running {
+        let child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Running { args: args.join(" "), child }
     }
 
     /// Runs it with text on standard input.
@@ -156,6 +163,70 @@ impl Drop for Server {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+}
+
+/// A member, who reads and acknowledges over HTTP.
+pub struct Person {
+    http: reqwest::Client,
+    runtime: tokio::runtime::Runtime,
+    origin: String,
+    token: String,
+}
+
+impl Person {
+    pub fn new(home: &Home, server: &Server, name: &str, display_name: &str) -> Self {
+        home.run(&["user", "add", name, "--display-name", display_name]).ok();
+        let made = home.json(&["token", "add", "script", "--user", name]);
+        let token = home.dir.path().join(format!("{name}.token"));
+        private_file(&token, made["secret"].as_str().unwrap());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // Another test of this process may have been first.
+        _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { http, runtime, origin: server.origin(), token: token.to_str().unwrap().to_owned() }
+    }
+
+    fn ask(&self, method: Method, path: &str) -> Value {
+        let token = fs::read_to_string(&self.token).unwrap();
+        let request = self.http.request(method, format!("{}{path}", self.origin)).bearer_auth(token).body("");
+        self.runtime.block_on(async {
+            let answer = request.send().await.unwrap();
+            assert!(answer.status().is_success(), "{path}: {answer:?}");
+            answer.json().await.unwrap()
+        })
+    }
+
+    /// The message with this text, once it is in the inbox.
+    pub fn finds(&self, body: &str) -> String {
+        wait_for("the message in the inbox", || {
+            let inbox = self.ask(Method::GET, "/v1/messages");
+            let found = inbox["items"].as_array()?.iter().find(|item| item["body"] == body)?;
+            found["id"].as_str().map(str::to_owned)
+        })
+    }
+
+    /// Does what a button does: `read`, `acknowledge`.
+    pub fn press(&self, what: &str, id: &str) {
+        self.ask(Method::POST, &format!("/v1/messages/{id}/{what}"));
+    }
+
+    /// The command as this person gives it.
+    pub fn say<'a>(&'a self, args: &[&'a str]) -> Vec<&'a str> {
+        [args, &["--server", &self.origin, "--token-file", &self.token]].concat()
+    }
+}
+
+/// A command that runs.
+pub struct Running {
+    args: String,
+    pub child: Child,
+}
+
+impl Running {
+    /// Waits for its end.
+    pub fn end(self) -> Done {
+        Done::of(&[&self.args], self.child.wait_with_output().unwrap())
     }
 }
 
