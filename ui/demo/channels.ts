@@ -229,7 +229,7 @@ export class DemoChannels {
       delivery(9, 1, { user: "ann" }),
       delivery(8, 1, { user: "bo", state: "failed", code: "60111", reason: "userid not found, hint: [1757_33_ab]", failing: failing("60111", "userid not found", "bind") }),
       delivery(7, 2, { channel: "ops-group", state: "accepted" }),
-      delivery(6, 3, { channel: "wechat", user: "ann", state: "queued", due_at: now + 9 * MINUTE, attempts: 2 }),
+      delivery(6, 3, { channel: "wechat", user: "ann", state: "queued", due_at: now + 9 * MINUTE, gives_up_at: now + 23 * 60 * MINUTE, attempts: 2 }),
       delivery(5, 9, { user: "dora", title: pick("Payments API: error rate 4.2 %", "支付接口错误率 4.2%"), state: "unknown", code: "unknown", reason: "no answer within 15 s" }),
       delivery(4, 75, { user: "chen", title: pick("Backup finished late", "备份完成时间偏晚"), state: "failed", code: "given_up", attempts: 4 }),
     ];

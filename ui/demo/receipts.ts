@@ -137,7 +137,7 @@ export class DemoReceipts {
     const pick = (english: string, chinese: string) => (this.#zh ? chinese : english);
     const [ann, bo, chen, dora] = this.data.users as [User, User, User, User];
     const person = (user: User, more: Partial<PersonReceipt>): PersonReceipt => ({ user: user.name, display_name: user.display_name, state: "missing", ...more });
-    const way = (channel: string, display_name: string, state: DeliveryState, more: Partial<Way> = {}): Way => ({ channel, display_name, state, since: now - MINUTE, delivery: ++this.#ways, round: 0, ...more });
+    const way = (channel: string, display_name: string, state: DeliveryState, more: Partial<Way> = {}): Way => ({ channel, display_name, state, since: now - MINUTE, attempts: 1, delivery: ++this.#ways, round: 0, ...more });
     const wecom = (state: DeliveryState, more: Partial<Way> = {}) => way("wecom", pick("Harbour WeCom", "海港企业微信"), state, more);
     const laptop = { device: "chen-laptop", online: false, last_seen_at: now - 95 * MINUTE };
     const crowd = Array.from({ length: 236 }, (_, index): PersonReceipt => {
@@ -152,7 +152,7 @@ export class DemoReceipts {
     };
     tell(0, {
       people: [
-        person(ann, { state: "read", received_at: now - 50_000, read_at: now - 20_000, device: "browser-k2x9", shown: "shown", devices: [{ device: "browser-k2x9", online: true, last_seen_at: now }], ways: [way("wechat", pick("Harbour service account", "海港服务号"), "queued")] }),
+        person(ann, { state: "read", received_at: now - 50_000, read_at: now - 20_000, device: "browser-k2x9", shown: "shown", devices: [{ device: "browser-k2x9", online: true, last_seen_at: now }], ways: [way("wechat", pick("Harbour service account", "海港服务号"), "queued", { attempts: 2, due_at: now + 4 * MINUTE, gives_up_at: now + 23 * 60 * MINUTE })] }),
         person(bo, { state: "received", received_at: now - 35_000, device: "bo-laptop", shown: "suppressed", reminded_at: now - 15_000, devices: [{ device: "bo-laptop", online: true, last_seen_at: now }], ways: [wecom("accepted")] }),
         person(chen, { why: "delivery_failed", devices: [laptop], ways: [wecom("failed", { code: "60111", reason: "userid not found" })] }),
         person(dora, { state: "acknowledged", received_at: now - 55_000, acknowledged_at: now - 30_000, device: "desk-7", shown: "shown", devices: [{ device: "desk-7", online: true, last_seen_at: now }] }),
@@ -162,7 +162,7 @@ export class DemoReceipts {
       escalation: {
         policy: "on-call",
         state: "running",
-        next: { step: 2, repeat: 0, at: now + 4 * MINUTE },
+        next: { step: 2, repeat: 0, at: now + 4 * MINUTE, left: 2 },
         steps: [{ step: 1, repeat: 0, due_at: now - 20_000, at: now - 15_000, outcome: "notified", people: ["bo", "chen"], via: ["desktop", "wecom"] }],
       },
     });

@@ -304,6 +304,14 @@ pub struct Way {
     /// The platform's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// When it is tried next, at the earliest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Millis>,
+    /// Until when it is tried by itself; absent: it is not any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gives_up_at: Option<Millis>,
+    /// Tries so far.
+    pub attempts: u32,
     /// For sending it again.
     pub delivery: u64,
     /// How often a person had it sent again.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use utoipa::ToSchema;
 
-use crate::{MessageId, Millis, Priority};
+use crate::{MessageId, Millis, Priority, escalation::Milestone};
 
 /// What stands behind a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS, ToSchema)]
@@ -193,6 +193,9 @@ pub struct Delivery {
     /// Its topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
+    /// Not the message: a report that so many are so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Milestone>,
     /// The person; absent: a group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -205,6 +208,9 @@ pub struct Delivery {
     /// When it is tried next, at the earliest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Millis>,
+    /// Until when it is tried by itself; absent: it is not any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gives_up_at: Option<Millis>,
     /// Tries so far, those of its digest not counted.
     pub attempts: u32,
     /// How often a person had it sent again.

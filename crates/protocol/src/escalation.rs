@@ -319,6 +319,8 @@ pub struct NextStep {
     pub repeat: u32,
     /// When.
     pub at: Millis,
+    /// How many come after it at most, repetitions included.
+    pub left: u32,
 }
 
 /// Somebody took care of it for all.

@@ -23,6 +23,7 @@ mod state;
 pub mod stream;
 pub mod tls;
 pub mod upkeep;
+pub mod waiting;
 
 pub use config::Config;
 pub use error::Failure;

@@ -17,6 +17,7 @@ use crate::{
     routes::{Pace, Ready},
     stream::{poll::Pollers, start::Rebirths},
     upkeep::Upkeep,
+    waiting::Waiting,
 };
 
 /// Cheap to clone; one per server.
@@ -49,6 +50,8 @@ pub struct Parts {
     pub rebirths: Rebirths,
     /// Who polls, and how often they are told to.
     pub pollers: Pollers,
+    /// Who waits for what becomes of a message.
+    pub waiting: Waiting,
     /// Counters for `/metrics`.
     pub metrics: Metrics,
     /// Wall clock.
@@ -111,6 +114,7 @@ impl AppState {
             ready,
             rebirths,
             pollers,
+            waiting: Waiting::default(),
             metrics,
             clock,
             shutdown,

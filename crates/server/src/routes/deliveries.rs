@@ -159,6 +159,9 @@ fn way(delivery: &Delivery, channel: Option<&Channel>) -> Way {
         since: delivery.since,
         code: delivery.code.clone(),
         reason: delivery.reason.clone(),
+        due_at: delivery.due_at,
+        gives_up_at: delivery.gives_up_at,
+        attempts: delivery.attempts,
         delivery: delivery.id,
         round: delivery.round,
     }

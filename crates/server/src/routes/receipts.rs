@@ -13,7 +13,6 @@ use tocsin_protocol::{
     receipt::{PEOPLE_PAGE, Presence, ReceiptFilter, State as Standing, WAIT_MOST_S, Waited, Why},
 };
 use tocsin_store::{PeoplePage, ReceiptQuery};
-use tokio::time::Instant;
 use utoipa::IntoParams;
 
 use super::{
@@ -26,8 +25,6 @@ use crate::{AppState, Failure, auth::Identity};
 /// How long is waited for a milestone when nothing else is said, seconds: what proxies allow a request without an
 /// answer.
 const WAIT_DEFAULT_S: u64 = 30;
-/// Between two looks at a receipt that is waited for: acknowledgements come by the hundred.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Which part of a receipt, and when.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -43,7 +40,7 @@ pub struct ReceiptParams {
     /// admins.
     #[param(value_type = Option<String>)]
     wait: Option<Milestone>,
-    /// Seconds to wait, 1 to 300, default 30.
+    /// Seconds to wait, 1 to 300, default 30. A token has at most 64 waits at once.
     timeout: Option<u64>,
 }
 
@@ -73,7 +70,8 @@ pub async fn receipt(
                 "only its sender and administrators may wait for what others do",
             ));
         }
-        let reached = reached(&state, id, milestone, Duration::from_secs(timeout)).await?;
+        let patience = Duration::from_secs(timeout);
+        let reached = state.waiting.reached(&state, identity.proof(), (id, milestone), patience).await?;
         receipt = state.store.receipt(identity.viewer(), id, page).await?;
         receipt.waited = Some(Waited { milestone, reached });
     }
@@ -82,43 +80,6 @@ pub async fn receipt(
     }
     explain(&state, &mut receipt).await?;
     Ok(Answer(receipt))
-}
-
-/// Waits until it is reached; `false` when the time is over or the server ends.
-async fn reached(
-    state: &AppState,
-    id: MessageId,
-    milestone: Milestone,
-    patience: Duration,
-) -> Result<bool, Failure> {
-    let deadline = Instant::now() + patience;
-    // What a person presses moves the head, what a device stores the acknowledgements, what a platform says the outbox.
-    let (mut head, mut acks) = (state.store.head(), state.acks.committed());
-    let mut outbox = state.outside.as_ref().map(|outside| outside.outbox.outbox_changed());
-    loop {
-        head.mark_unchanged();
-        acks.mark_unchanged();
-        if let Some(outbox) = &mut outbox {
-            outbox.mark_unchanged();
-        }
-        if state.store.counts(id).await?.reached(milestone) {
-            return Ok(true);
-        }
-        let posted = async {
-            match &mut outbox {
-                Some(outbox) => outbox.changed().await.is_ok(),
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            Ok(()) = head.changed() => {}
-            Ok(()) = acks.changed() => {}
-            true = posted => {}
-            () = tokio::time::sleep_until(deadline) => return Ok(false),
-            () = state.shutdown.cancelled() => return Ok(false),
-        }
-        tokio::time::sleep(PAUSE.min(deadline.saturating_duration_since(Instant::now()))).await;
-    }
 }
 
 /// Adds the devices of the page's people and, to those who are missing, why.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use tocsin_server::waiting::WAITS_MOST;
+
 use crate::office::Office;
 
 /// Waits no longer than a test may take.
@@ -40,6 +42,38 @@ async fn a_receipt_can_be_waited_for() {
     assert_eq!(in_vain["waited"], json!({"for": "acknowledged_by_all", "reached": false}));
     office.get(&office.sender, &path("acknowledged_by_all", 301)).await.refuses(422, "invalid_field");
     office.get(&office.sender, &path("answered", 1)).await.refuses(400, "bad_request");
+    office.close().await;
+}
+
+#[tokio::test]
+async fn a_token_waits_for_so_many_at_once() {
+    let office = Office::open().await;
+    let id = office.publish("page").await;
+    let waits = format!("/v1/messages/{id}/receipt?wait=acknowledged_by_any&timeout=300");
+    let admitted = async || loop {
+        let answer = office.get(&office.sender, &waits).await;
+        // The one below may have its place for a moment.
+        if answer.status != 429 {
+            return answer;
+        }
+    };
+    let first = futures_util::future::join_all((0..WAITS_MOST).map(|_| admitted()));
+    let then = async {
+        let one_more = format!("/v1/messages/{id}/receipt?wait=acknowledged_by_any&timeout=1");
+        let refused = async {
+            // Until all of them wait it is one of them, and its second is over.
+            while office.get(&office.sender, &one_more).await.status != 429 {}
+        };
+        tokio::time::timeout(PATIENCE, refused).await.unwrap();
+        // What others wait for is no matter of this token's.
+        office.get(&office.root, &one_more).await.is(200);
+        acknowledge(&office, &office.ann, &id).await;
+    };
+    let (first, ()) = tokio::join!(first, then);
+    for answer in first {
+        assert_eq!(answer.is(200)["waited"]["reached"], true);
+    }
+    office.get(&office.sender, &waits).await.is(200);
     office.close().await;
 }
 

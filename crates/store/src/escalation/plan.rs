@@ -65,6 +65,13 @@ impl<'a> Rules<'a> {
         self.places().filter(|place| *place > now).min()
     }
 
+    /// How many come after this one.
+    fn left(&self, step: usize, repeat: u32) -> u32 {
+        let here = self.steps.get(step).map(|at| (offset(at, repeat), step, repeat));
+        let after = here.map_or(0, |here| self.places().filter(|place| *place > here).count());
+        u32::try_from(after).unwrap_or(u32::MAX)
+    }
+
     /// How long people have to answer the last step: as long as after the one before.
     fn grace(&self) -> Millis {
         let mut offsets: Vec<Millis> = self.places().map(|(offset, ..)| offset).collect();
@@ -146,7 +153,12 @@ impl Progress {
         let comes = self.due_at.is_some()
             && self.step < rules.steps.len()
             && rules.expires_at.is_none_or(|expires| at < expires);
-        comes.then(|| NextStep { step: number(self.step), repeat: self.repeat, at })
+        comes.then(|| NextStep {
+            step: number(self.step),
+            repeat: self.repeat,
+            at,
+            left: rules.left(self.step, self.repeat),
+        })
     }
 }
 

@@ -30,7 +30,7 @@ export function history(receipt: Receipt, people: readonly PersonReceipt[], ways
   }
   events.sort((a, b) => a.at - b.at);
   const next = escalation?.state === "running" ? escalation.next : undefined;
-  if (next) events.push({ at: next.at, icon: "wait", tone: "next", text: t("history.next", { step: stepName(next) }) });
+  if (next) events.push({ at: next.at, icon: "wait", tone: "next", text: t("history.next", { step: stepName(next) }), limit: next.left > 0 ? plural("history.left", next.left) : t("history.lastStep") });
   if (receipt.expires_at !== undefined && receipt.expires_at > receipt.as_of_ms) events.push({ at: receipt.expires_at, icon: "clock", tone: "soft", text: t("history.expires") });
   return events;
 }

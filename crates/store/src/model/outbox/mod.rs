@@ -23,6 +23,7 @@ pub(super) use ask::Asked;
 use super::facts::Facts;
 use crate::{
     Address, Authority, Entry, Error, NewMessage, Result, Sender, StoredMessage, TokenId, TopicId, UserId,
+    escalation::report,
     outbox::{
         ALERT_EVERY, ALERTS, AttemptId, ChannelId, DeliveryId, Fall, Herald, History, LaneId, NOWHERE, codes,
         content, cut, give_up_at,
@@ -424,11 +425,13 @@ impl Facts {
             message: message.map(|message| message.id),
             title: message.map(|message| message.title.clone()).unwrap_or_default(),
             topic: message.and_then(|message| message.topic.clone()),
+            report: report::milestone(fact.what),
             user: self.users.iter().find(|user| user.id.0 == fact.user).map(|user| user.name.clone()),
             channel: channel.map(|channel| channel.name.clone()).unwrap_or_default(),
             state: fact.state,
             since: fact.since,
             due_at: (fact.state == DeliveryState::Queued).then_some(fact.due_at),
+            gives_up_at: (!fact.state.is_final()).then_some(fact.give_up_at),
             attempts: fact.history.attempts,
             round: fact.round,
             digest: fact.digest.map(|digest| digest.0.unsigned_abs()),

@@ -9,6 +9,7 @@ use tocsin_protocol::{
 use super::{super::fault::Outcome, row};
 use crate::{
     Error,
+    escalation::report,
     outbox::{DeliveryId, DeliveryQuery},
 };
 
@@ -19,17 +20,19 @@ const SELECT: &str = "SELECT d.*, m.id AS message, ifnull(m.title, '') AS title,
 fn read(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     let message: Option<String> = row.get("message")?;
     let state = row::state(row.get("state")?)?;
-    let due_at: i64 = row.get("due_at")?;
+    let (due_at, gives_up_at): (i64, i64) = (row.get("due_at")?, row.get("give_up_at")?);
     Ok(Delivery {
         id: row.get("id")?,
         message: message.and_then(|id| id.parse::<MessageId>().ok()),
         title: row.get("title")?,
         topic: row.get("topic")?,
+        report: report::milestone(row.get("what")?),
         user: row.get("person")?,
         channel: row.get("channel_name")?,
         state,
         since: row.get("since")?,
         due_at: (state == DeliveryState::Queued).then_some(due_at),
+        gives_up_at: (!state.is_final()).then_some(gives_up_at),
         attempts: row.get("attempts")?,
         round: row.get("round")?,
         digest: row.get("digest")?,
