@@ -115,15 +115,6 @@ impl Team {
         self.sim.world(|world| world.inbox.of(USERID).filter(|item| item.contains(title)).count())
     }
 
-    fn wait_popups(&self, count: usize) -> Result<()> {
-        let mut last = 0;
-        wait_for(&format!("{count} popups"), PATIENCE, || {
-            last = screen::notifications_on_screen(&self.app.home).ok()?;
-            (last == count).then_some(())
-        })
-        .with_context(|| format!("last: {last}\n{}", self.app.log()))
-    }
-
     /// Bob's phone asks for what it is owed; its next request acknowledges that.
     fn bob_polls(&self, cursor: Option<&str>) -> Result<String> {
         let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
@@ -162,7 +153,7 @@ fn story(dies: bool) -> Result<()> {
     let title = "Disk full on db-1";
     let id = team.publish(title, "page", 5)?;
     team.wait_receipt(&id, "two to be missing", |receipt| missing(receipt, &["bob", "cai"]))?;
-    team.wait_popups(1)?;
+    team.app.wait_popups(1)?;
     ensure!(team.cards(title) == 0, "a card before its time");
     team.dies(dies)?;
 
@@ -179,7 +170,7 @@ fn story(dies: bool) -> Result<()> {
         receipt["escalation"]["state"] == "acknowledged"
     })?;
     ensure!(ended["escalation"]["by"] == "cai", "{ended:#}");
-    team.wait_popups(0)?;
+    team.app.wait_popups(0)?;
     team.dies(dies)?;
     // What was sent later is through its step: the second one of the first message has been due.
     let probe = team.publish("probe", "probe", 1)?;
@@ -187,5 +178,5 @@ fn story(dies: bool) -> Result<()> {
     let after = team.wait_receipt(&id, "the receipt", |_| true)?;
     ensure!(ran(&after) == 1, "a later step ran: {after:#}");
     ensure!(team.cards(title) == 1, "{} cards for one message", team.cards(title));
-    team.wait_popups(0)
+    team.app.wait_popups(0)
 }

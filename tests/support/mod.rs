@@ -134,6 +134,16 @@ impl App {
         })
     }
 
+    /// Waits until so many notifications are on the screen, or wait for it.
+    pub fn wait_popups(&self, count: usize) -> Result<()> {
+        let mut last = 0;
+        wait_for(&format!("{count} popups"), PATIENCE, || {
+            last = screen::notifications_on_screen(&self.home).ok()?;
+            (last == count).then_some(())
+        })
+        .with_context(|| format!("last: {last}\n{}", self.log()))
+    }
+
     /// Takes a picture that the test run keeps.
     pub fn picture(&self, name: &str) -> Result<()> {
         screen::screenshot(&self.home, &output(&format!("{name}.png")))
