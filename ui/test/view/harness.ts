@@ -80,3 +80,15 @@ export async function fill(selector: string, value: string): Promise<void> {
   await idle();
 }
 export const called = (backend: DemoBackend, method: string, path: string) => backend.calls.filter((call) => call.method === method && call.path === path);
+
+export const find = <E extends Element = HTMLElement>(selector: string) => document.querySelector<E>(selector)!;
+/** What was asked of a path last. */
+export const last = (backend: DemoBackend, method: string, path: string) => called(backend, method, path).at(-1)?.body;
+
+/** A page of the settings. */
+export async function at(page: string, options: DemoOptions = {}) {
+  const opened = await open(options);
+  await go(`#/settings/${page}`);
+  await until(() => document.querySelector("h2") !== null && !text().includes("Loading…"));
+  return opened;
+}

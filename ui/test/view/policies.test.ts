@@ -2,9 +2,8 @@
 import { describe, expect, test } from "vitest";
 import type { DemoBackend } from "../../demo/backend";
 import type { DryRun, PolicySettings } from "../../src/protocol";
-import { button, called, fill, go, idle, open, text, until } from "./harness";
+import { button, called, fill, find, go, idle, open, text, until } from "./harness";
 
-const find = <E extends Element = HTMLElement>(selector: string) => document.querySelector<E>(selector)!;
 const plan = () => find("[data-testid=dry-run]").textContent ?? "";
 const runs = (backend: DemoBackend) => called(backend, "POST", "/v1/policies/dry-run").map(({ body }) => body as DryRun);
 
