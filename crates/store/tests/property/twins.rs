@@ -49,6 +49,13 @@ pub(super) fn agree<T: std::fmt::Debug>(step: &Step, a: Result<T>, b: Result<T>)
     }
 }
 
+/// Both refuse alike, or answer the same.
+pub(super) fn same<T: std::fmt::Debug + PartialEq>(step: &Step, a: Result<T>, b: Result<T>) {
+    if let Some((a, b)) = agree(step, a, b) {
+        assert_eq!(a, b, "{step:?}");
+    }
+}
+
 pub(super) fn named<'a>(names: &'a [&'a str], mask: u8) -> Vec<&'a str> {
     names.iter().enumerate().filter(|(place, _)| mask & (1 << place) != 0).map(|(_, name)| *name).collect()
 }
@@ -138,41 +145,24 @@ impl Twins {
         match step {
             Step::Publish(publish) => self.publish(step, publish).await,
             Step::Join(t, u) => {
-                let (a, b) = (self.sqlite(), &self.model);
-                agree(
-                    step,
-                    a.join_topic(TOPICS[*t], USERS[*u]).await,
-                    b.join_topic(TOPICS[*t], USERS[*u]).await,
-                );
+                let (a, b, topic, user) = (self.sqlite(), &self.model, TOPICS[*t], USERS[*u]);
+                agree(step, a.join_topic(topic, user).await, b.join_topic(topic, user).await);
             }
             Step::Leave(t, u) => {
-                let (a, b) = (self.sqlite(), &self.model);
-                agree(
-                    step,
-                    a.leave_topic(TOPICS[*t], USERS[*u]).await,
-                    b.leave_topic(TOPICS[*t], USERS[*u]).await,
-                );
+                let (a, b, topic, user) = (self.sqlite(), &self.model, TOPICS[*t], USERS[*u]);
+                agree(step, a.leave_topic(topic, user).await, b.leave_topic(topic, user).await);
             }
             Step::RemoveUser(u) => {
-                agree(
-                    step,
-                    self.sqlite().remove_user(USERS[*u]).await,
-                    self.model.remove_user(USERS[*u]).await,
-                );
+                let (a, b, user) = (self.sqlite(), &self.model, USERS[*u]);
+                agree(step, a.remove_user(user).await, b.remove_user(user).await);
             }
             Step::AddUser(u) => {
                 let new = NewUser { name: USERS[*u].into(), display_name: None, role: Role::Member };
-                let (a, b) = (self.sqlite().add_user(new.clone()).await, self.model.add_user(new).await);
-                if let Some((a, b)) = agree(step, a, b) {
-                    assert_eq!(a, b);
-                }
+                same(step, self.sqlite().add_user(new.clone()).await, self.model.add_user(new).await);
             }
             Step::RemoveTopic(t) => {
-                agree(
-                    step,
-                    self.sqlite().remove_topic(TOPICS[*t]).await,
-                    self.model.remove_topic(TOPICS[*t]).await,
-                );
+                let (a, b, topic) = (self.sqlite(), &self.model, TOPICS[*t]);
+                agree(step, a.remove_topic(topic).await, b.remove_topic(topic).await);
             }
             Step::AddTopic(t, mask) => {
                 let members = named(&USERS, *mask).into_iter().map(Into::into).collect();
