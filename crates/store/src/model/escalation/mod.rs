@@ -177,6 +177,12 @@ impl Facts {
         if let Some((channel, report)) = sets.report {
             self.watch(fact, channel, &report);
         }
+        self.heard(new, fact);
+        Ok(())
+    }
+
+    /// A topic that is expected to speak has.
+    fn heard(&mut self, new: &NewMessage, fact: &MessageFact) {
         if !copy::is_server(&new.sender)
             && let Some(id) = fact.topic()
         {
@@ -188,7 +194,6 @@ impl Facts {
                 topic.silent_since = None;
             }
         }
-        Ok(())
     }
 
     /// A newer version came. The older one's escalation, as it was.
