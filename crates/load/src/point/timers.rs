@@ -19,7 +19,7 @@ const DUE: usize = 1_000;
 /// Until then, seconds: all of them are stored before the first is due.
 const AFTER_S: u64 = 5;
 /// Connections that store them: they are in within a fraction of a second.
-const PUBLISHERS: usize = 16;
+const PUBLISHERS: usize = 20;
 /// Time for all steps to have run.
 const PATIENCE: Duration = Duration::from_mins(1);
 
