@@ -206,7 +206,8 @@ async fn while_nothing_may_come_up_a_newer_version_takes_the_place_of_the_older_
     bench.message("AAAAAAAAAAAA", 5, serde_json::json!({})).await;
     let popup = bench.shown("AAAAAAAAAAAA").await;
     bench.wishes.send_modify(|wishes| wishes.paused_until = Some(Millis::MAX));
-    bench.message("BBBBBBBBBBBB", 4, serde_json::json!({ "title": "smoke" })).await;
+    let newer = serde_json::json!({ "thread": "AAAAAAAAAAAA", "title": "smoke" });
+    bench.message("BBBBBBBBBBBB", 4, newer).await;
     assert!(matches!(bench.outcome().await, Outcome::Recorded { shown: Shown::Shown, .. }));
     let quiet = Told::Show { id: popup, title: "smoke".into(), urgency: Urgency::Low, replaces: Some(popup) };
     assert_eq!(bench.record.take(), [quiet]);
@@ -223,7 +224,8 @@ async fn a_version_that_is_not_to_be_shown_takes_the_older_off_the_screen() {
         if muted {
             bench.wishes.send_modify(|wishes| wishes.notifications.muted_topics.push("ops".into()));
         }
-        bench.message("BBBBBBBBBBBB", 5, serde_json::json!({ "expired": expired })).await;
+        let newer = serde_json::json!({ "thread": "AAAAAAAAAAAA", "expired": expired });
+        bench.message("BBBBBBBBBBBB", 5, newer).await;
         assert!(matches!(bench.outcome().await, Outcome::Recorded { shown: Shown::Suppressed, .. }));
         assert_eq!(bench.record.take(), [Told::Close(popup)], "expired {expired}, muted {muted}");
     }
