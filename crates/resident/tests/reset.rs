@@ -36,14 +36,12 @@ fn forget(home: &Home) -> Result<Vec<String>> {
 fn no_secret_stays_in_the_keyring() -> Result<()> {
     let host = Desk::hosting(&[])?;
     let mut desk = Desk::with(&[Part::Keyring])?;
-    // Twice to the same server, then the sealed file: the settings know of none of the tokens in the keyring any more.
-    for device in ["first", "second"] {
-        let invite = host.call("POST", "/v1/invites", &json!({ "user": "bob", "topics": ["general"] }))?;
-        let invite = invite["invite"].as_str().context("no invite")?;
-        desk.call("POST", "/native/join", &json!({ "invite": invite, "device": device }))?;
-        desk.wait_online()?;
-    }
-    assert!(items(&desk.home, SERVICE)? >= 2, "the tokens are in the keyring");
+    let invite = host.call("POST", "/v1/invites", &json!({ "user": "bob", "topics": ["general"] }))?;
+    let invite = invite["invite"].as_str().context("no invite")?;
+    desk.call("POST", "/native/join", &json!({ "invite": invite, "device": "laptop" }))?;
+    desk.wait_online()?;
+    assert!(items(&desk.home, SERVICE)? >= 1, "the token is in the keyring");
+    // Then the sealed file: the settings know nothing of the token in the keyring any more.
     desk.call("POST", "/native/vault", &json!({ "choice": "passphrase", "passphrase": "correct horse" }))?;
     desk.host()?;
     desk.wait_online()?;
@@ -51,7 +49,7 @@ fn no_secret_stays_in_the_keyring() -> Result<()> {
     assert!(desk.paths()?.vault_file().exists());
 
     let removed = forget(&desk.home)?;
-    assert!(removed.len() >= 2, "{removed:?}");
+    assert!(!removed.is_empty(), "{removed:?}");
     assert_eq!(items(&desk.home, SERVICE)?, 0, "{removed:?}");
     assert_eq!(forget(&desk.home)?, Vec::<String>::new(), "repeating it is harmless");
     Ok(())

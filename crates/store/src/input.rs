@@ -172,9 +172,9 @@ pub struct ReceiptQuery {
     pub filter: ReceiptFilter,
     /// Only messages of this topic.
     pub topic: Option<String>,
-    /// Only messages that are or were owed to this person.
+    /// Only messages that are or were owed to this person; the filter asks of them alone.
     pub user: Option<String>,
-    /// Only messages that went over this channel.
+    /// Only messages that went over this channel; `failed` and `unknown` ask of it alone.
     pub channel: Option<String>,
     /// Stored at this time or later.
     pub since: Option<Millis>,

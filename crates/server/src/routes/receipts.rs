@@ -123,9 +123,9 @@ pub struct ListParams {
     filter: ReceiptFilter,
     /// Only messages of this topic.
     topic: Option<String>,
-    /// Only messages that are or were owed to this person.
+    /// Only messages that are or were owed to this person; the filter asks of them alone.
     user: Option<String>,
-    /// Only messages that went over this channel.
+    /// Only messages that went over this channel; `failed` and `unknown` ask of it alone.
     channel: Option<String>,
     /// Only what was stored at this time or later, Unix milliseconds.
     since: Option<Millis>,

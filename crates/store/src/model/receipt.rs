@@ -132,17 +132,24 @@ impl Facts {
                 && user.is_none_or(|user| self.people(fact).iter().any(|(known, _)| *known == user));
             let mut seqs = vec![fact.seq];
             seqs.extend(self.copies(fact.seq).iter().map(|copy| copy.seq));
-            let (channels, failed, unknown) = self.tally(&seqs);
-            if !asked || channel.is_some_and(|channel| !channels.contains(&channel)) {
+            let (sent, failed, unknown) = self.tally(&seqs, user, channel);
+            if !asked || (channel.is_some() && sent == 0) {
                 continue;
             }
             let rows = self.rows(fact);
-            let counts = Self::counts_of(&rows);
-            let expired = rows.iter().filter(|row| row.state == State::Expired).count() as u64;
+            // Who is asked about alone, if somebody is.
+            let theirs: Vec<PersonReceipt> = rows
+                .iter()
+                .filter(|row| query.user.as_ref().is_none_or(|user| row.user == *user))
+                .cloned()
+                .collect();
+            let counts = Self::counts_of(&theirs);
+            let expired = theirs.iter().filter(|row| row.state == State::Expired).count() as u64;
             let superseded = fact.newer.is_some();
             let listed =
                 rules::Listed { message: &fact.message, superseded, counts, expired, failed, unknown };
             if rules::is_listed(query.filter, &listed, self.now) {
+                let (_, failed, unknown) = self.tally(&seqs, None, None);
                 items.push(self.summary(fact, &rows, (failed, unknown)));
             }
         }

@@ -136,6 +136,19 @@ pub async fn receipts_are_filtered(watch: Watch) {
     assert_eq!(watch.listed(ReceiptQuery { topic: ops, ..all() }).await.len(), 4);
     assert_eq!(watch.listed(ReceiptQuery { user: cid, ..all() }).await, [unknown, failed]);
     assert_eq!(watch.listed(ReceiptQuery { channel: app, ..all() }).await, [unknown, failed]);
+    // Of the person alone: ann got what bob did not.
+    watch.bench().press(ids[0], urgent_one, Pressed::Acknowledge).await;
+    for (filter, of_ann, of_bob) in [
+        (F::Undelivered, vec![], vec![urgent_one]),
+        (F::Unacknowledged, vec![], vec![urgent_one]),
+        (F::Expired, vec![gone], vec![]),
+        (F::Failed, vec![], vec![]),
+    ] {
+        for (user, expected) in [("ann", of_ann), ("bob", of_bob)] {
+            let query = ReceiptQuery { user: Some(user.into()), ..of(filter) };
+            assert_eq!(watch.listed(query).await, expected, "{filter:?} of {user}");
+        }
+    }
     let later = Some(begun + SECOND);
     assert_eq!(watch.listed(ReceiptQuery { since: later, ..all() }).await, [unknown, failed]);
     assert_eq!(watch.listed(ReceiptQuery { until: later, ..all() }).await.len(), 5);

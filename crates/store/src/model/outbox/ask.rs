@@ -39,17 +39,24 @@ impl Facts {
         self.over_channels(user, seq, DeliveryState::Accepted)
     }
 
-    /// Channels that messages went over, how many failed, and of how many nobody knows.
-    pub(in crate::model) fn tally(&self, seqs: &[Seq]) -> (Vec<ChannelId>, u64, u64) {
+    /// How many deliveries of messages there are, to a person (or a group) and over a channel if these are asked for, how
+    /// many failed, and of how many nobody knows.
+    pub(in crate::model) fn tally(
+        &self,
+        seqs: &[Seq],
+        user: Option<UserId>,
+        channel: Option<ChannelId>,
+    ) -> (usize, u64, u64) {
         let of: Vec<&DeliveryFact> = self
             .post
             .deliveries
             .iter()
             .filter(|fact| fact.what == 0 && fact.seq > 0 && seqs.contains(&fact.seq))
+            .filter(|fact| user.is_none_or(|user| fact.user == user.0 || fact.user == 0))
+            .filter(|fact| channel.is_none_or(|channel| fact.channel == channel))
             .collect();
         let count = |state| of.iter().filter(|fact| fact.state == state).count() as u64;
-        let channels = of.iter().map(|fact| fact.channel).collect();
-        (channels, count(DeliveryState::Failed), count(DeliveryState::Unknown))
+        (of.len(), count(DeliveryState::Failed), count(DeliveryState::Unknown))
     }
 
     /// The channel of this name.

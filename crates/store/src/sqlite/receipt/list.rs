@@ -4,7 +4,7 @@
 //! says where to go on.
 
 use rusqlite::{Connection, OptionalExtension as _, types::Value};
-use tocsin_protocol::{Millis, Page, ReceiptSummary, Seq, State, receipt::ReceiptFilter};
+use tocsin_protocol::{DeliveryState, Millis, Page, ReceiptSummary, Seq, State, receipt::ReceiptFilter};
 
 use super::{
     super::{
@@ -114,28 +114,30 @@ impl<'a> Asked<'a> {
     /// The receipt, if it belongs in the list. What costs nothing is asked first.
     fn row(&self, view: &View<'_>, found: &Found, people: &mut usize) -> Outcome<Option<ReceiptSummary>> {
         let tally = tally(view.conn, found.seq)?;
-        let of_channel = self.channel.is_none_or(|channel| tally.channels.contains(&channel.0));
+        let asked = tally.of(self.user, self.channel);
         let hopeless = match self.query.filter {
-            ReceiptFilter::Failed => tally.failed == 0,
-            ReceiptFilter::Unknown => tally.unknown == 0,
+            ReceiptFilter::Failed => asked.failed() == 0,
+            ReceiptFilter::Unknown => asked.unknown() == 0,
             _ => false,
         };
-        if !of_channel || hopeless {
+        if hopeless || (self.channel.is_some() && asked.0.is_empty()) {
             return Ok(None);
         }
         let standings = standing::all(view, found)?;
         *people += standings.len().max(1);
-        if self.user.is_some_and(|user| standings.iter().all(|person| person.user != user)) {
+        // Who is asked about alone, if somebody is.
+        let theirs = || standings.iter().filter(|person| self.user.is_none_or(|user| person.user == user));
+        if self.user.is_some() && theirs().next().is_none() {
             return Ok(None);
         }
         let message = &found.stored.message;
         let listed = rules::Listed {
             message,
             superseded: found.newer.is_some(),
-            counts: counts_of(standings.iter()),
-            expired: standings.iter().filter(|person| person.state == State::Expired).count() as u64,
-            failed: tally.failed,
-            unknown: tally.unknown,
+            counts: counts_of(theirs()),
+            expired: theirs().filter(|person| person.state == State::Expired).count() as u64,
+            failed: asked.failed(),
+            unknown: asked.unknown(),
         };
         if !rules::is_listed(self.query.filter, &listed, view.now) {
             return Ok(None);
@@ -150,10 +152,10 @@ impl<'a> Asked<'a> {
             created_at: message.created_at,
             expires_at: message.expires_at,
             superseded_by: found.newer.map(|(id, _)| id),
-            counts: listed.counts,
+            counts: counts_of(standings.iter()),
             missing: missing(&by_name(view.conn, standings)?),
-            failed: tally.failed,
-            unknown: tally.unknown,
+            failed: tally.failed(),
+            unknown: tally.unknown(),
             escalation: escalation::state(view.conn, found.seq)?,
         }))
     }
@@ -179,25 +181,45 @@ fn first_at(conn: &Connection, at: Millis) -> Outcome<Seq> {
 
 /// What became of the deliveries of a message and its copies.
 #[derive(Default)]
-struct Tally {
-    channels: Vec<i64>,
-    failed: u64,
-    unknown: u64,
+struct Tally(Vec<Sent>);
+
+#[derive(Clone, Copy)]
+struct Sent {
+    /// 0: a group.
+    user: i64,
+    channel: i64,
+    state: DeliveryState,
+}
+
+impl Tally {
+    /// Those to this person (or a group) over this channel.
+    fn of(&self, user: Option<UserId>, channel: Option<ChannelId>) -> Self {
+        let to = |sent: &&Sent| user.is_none_or(|user| sent.user == user.0 || sent.user == 0);
+        let over = |sent: &&Sent| channel.is_none_or(|channel| sent.channel == channel.0);
+        Self(self.0.iter().filter(to).filter(over).copied().collect())
+    }
+
+    fn failed(&self) -> u64 {
+        self.count(DeliveryState::Failed)
+    }
+
+    fn unknown(&self) -> u64 {
+        self.count(DeliveryState::Unknown)
+    }
+
+    fn count(&self, state: DeliveryState) -> u64 {
+        self.0.iter().filter(|sent| sent.state == state).count() as u64
+    }
 }
 
 fn tally(conn: &Connection, seq: Seq) -> Outcome<Tally> {
-    let sql = "SELECT d.channel, d.state FROM delivery d WHERE d.what = 0 AND d.seq > 0 AND d.seq IN \
+    let sql = "SELECT d.user, d.channel, d.state FROM delivery d WHERE d.what = 0 AND d.seq > 0 AND d.seq IN \
                (SELECT ?1 UNION ALL SELECT seq FROM message WHERE escalates = ?1)";
     let mut sql = conn.prepare_cached(sql)?;
     let mut rows = sql.query([seq])?;
     let mut tally = Tally::default();
     while let Some(row) = rows.next()? {
-        tally.channels.push(row.get(0)?);
-        match outbox::state(row.get(1)?)? {
-            tocsin_protocol::DeliveryState::Failed => tally.failed += 1,
-            tocsin_protocol::DeliveryState::Unknown => tally.unknown += 1,
-            _ => {}
-        }
+        tally.0.push(Sent { user: row.get(0)?, channel: row.get(1)?, state: outbox::state(row.get(2)?)? });
     }
     Ok(tally)
 }
