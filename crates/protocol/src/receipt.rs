@@ -178,9 +178,9 @@ pub struct ReportData {
     pub reached: bool,
     /// How many are how far.
     pub counts: Counts,
-    /// Names of those who have not received it; at most 100.
+    /// Names of those who have not received it, also of those it came too late for; at most 100.
     pub missing: Vec<String>,
-    /// Names of those who have not acknowledged it; at most 100.
+    /// Names of those who have not acknowledged it, also of those it came too late for; at most 100.
     pub unacknowledged: Vec<String>,
 }
 

@@ -62,11 +62,12 @@ impl Waiting {
         let _place = self.place(whose)?;
         let mut seen = self.watch(state, id);
         let reached = async {
-            match seen.wait_for(|counts| counts.is_some_and(|counts| counts.reached(milestone))).await {
-                Ok(_) => Ok(true),
-                // The look failed: whoever waits hears why.
-                Err(_) => Ok(state.store.counts(id).await?.reached(milestone)),
+            let there = |counts: &Option<Counts>| counts.is_some_and(|counts| counts.reached(milestone));
+            if seen.wait_for(there).await.is_ok() {
+                return Ok(true);
             }
+            // The look failed: whoever waits hears why.
+            Ok(state.store.counts(id).await?.reached(milestone))
         };
         tokio::select! {
             reached = reached => reached,

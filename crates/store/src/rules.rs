@@ -66,12 +66,16 @@ pub(crate) fn counts(people: impl Iterator<Item = (State, Option<Shown>)>) -> Co
         counts.acknowledged += u64::from(state == State::Acknowledged);
         counts.missing += u64::from(state == State::Missing);
         counts.withdrawn += u64::from(state == State::Withdrawn);
-        counts.given_up +=
-            u64::from(matches!(state, State::Expired | State::Superseded | State::LostToRetention));
+        counts.given_up += u64::from(is_too_late(state));
         counts.unread += u64::from(lacks(state, State::Read));
         counts.unacknowledged += u64::from(lacks(state, State::Acknowledged));
     }
     counts
+}
+
+/// It was over before it arrived.
+pub(crate) fn is_too_late(state: State) -> bool {
+    matches!(state, State::Expired | State::Superseded | State::LostToRetention)
 }
 
 /// What a list of receipts decides by.

@@ -15,4 +15,8 @@ repeat: number,
 /**
  * When.
  */
-at: number, };
+at: number,
+/**
+ * How many come after it at most, repetitions included.
+ */
+left: number, };

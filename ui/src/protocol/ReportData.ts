@@ -32,10 +32,10 @@ reached: boolean,
  */
 counts: Counts,
 /**
- * Names of those who have not received it; at most 100.
+ * Names of those who have not received it, also of those it came too late for; at most 100.
  */
 missing: Array<string>,
 /**
- * Names of those who have not acknowledged it; at most 100.
+ * Names of those who have not acknowledged it, also of those it came too late for; at most 100.
  */
 unacknowledged: Array<string>, };

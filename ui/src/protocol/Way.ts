@@ -35,6 +35,18 @@ code?: string,
  */
 reason?: string,
 /**
+ * When it is tried next, at the earliest.
+ */
+due_at?: number,
+/**
+ * Until when it is tried by itself; absent: it is not any more.
+ */
+gives_up_at?: number,
+/**
+ * Tries so far.
+ */
+attempts: number,
+/**
  * For sending it again.
  */
 delivery: number,

@@ -80,16 +80,19 @@ async fn a_token_waits_for_so_many_at_once() {
 #[tokio::test]
 async fn a_device_that_stores_it_is_news_for_who_waits() {
     let office = Office::open().await;
-    office.get(&office.ann, "/poll?device=phone&wait=0").await.is(200);
+    let polled = async |cursor: &str| {
+        let page = office.get(&office.ann, &format!("/poll?device=phone&wait=0{cursor}")).await.is(200);
+        format!("&cursor={}", page["cursor"].as_str().unwrap())
+    };
+    let begun = polled("").await;
     let id = office.publish("page").await;
     let waits = async {
         office.get(&office.root, &format!("/v1/messages/{id}/receipt?wait=received_by_any&timeout=60")).await
     };
     let stores = async {
-        let page = office.get(&office.ann, "/poll?device=phone&wait=0").await.is(200);
-        let cursor = page["cursor"].as_str().unwrap();
+        let cursor = polled(&begun).await;
         // Asking on acknowledges.
-        office.get(&office.ann, &format!("/poll?device=phone&wait=0&cursor={cursor}")).await.is(200)
+        polled(&cursor).await
     };
     let (answer, _) = tokio::time::timeout(PATIENCE, async { tokio::join!(waits, stores) }).await.unwrap();
     let receipt = answer.is(200);

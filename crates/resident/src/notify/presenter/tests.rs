@@ -11,7 +11,7 @@ use tocsin_protocol::control::Language;
 
 use super::*;
 use crate::notify::{
-    KEY_OPEN,
+    KEY_ACKNOWLEDGE, KEY_OPEN,
     policy::{REPEAT_EVERY, STORM},
 };
 

@@ -91,6 +91,11 @@ pub async fn what_expires_unreached_is_missed(watch: Watch) {
     let said = watch.said().await.remove(0);
     assert_eq!((said.kind.as_str(), said.data.reached), ("receipt.missed", false));
     assert_eq!((said.data.milestone, said.data.id), (M::ReceivedByAll, id));
+    // Bob, whom it came too late for; ann has it, and did not acknowledge it.
+    assert_eq!(
+        (said.data.missing, said.data.unacknowledged),
+        (vec!["bob".into()], vec!["ann".into(), "bob".into()])
+    );
     watch.bench().press(ids[0], id, Pressed::Acknowledge).await;
     assert_eq!(watch.run().await.missed, 0);
     assert!(watch.said().await.is_empty());

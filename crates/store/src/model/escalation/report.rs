@@ -75,8 +75,10 @@ impl Facts {
         let rows = self.rows(&fact);
         let said = Said {
             counts: Self::counts_of(&rows),
-            missing: Self::lacking(&rows, |state| state == State::Missing),
-            unacknowledged: Self::lacking(&rows, |state| rules::lacks(state, State::Acknowledged)),
+            missing: Self::lacking(&rows, |state| state == State::Missing || rules::is_too_late(state)),
+            unacknowledged: Self::lacking(&rows, |state| {
+                rules::lacks(state, State::Acknowledged) || rules::is_too_late(state)
+            }),
         };
         for (number, channel) in open {
             let Some(milestone) = report::milestone(number) else { continue };

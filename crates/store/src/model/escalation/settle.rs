@@ -40,53 +40,7 @@ impl Facts {
         self.tell_missed(root);
         let by = self.users.iter().find(|known| known.id == user).map(|known| known.name.clone());
         let settled = Settled { by: by.unwrap_or_default(), at };
-        let people = self.asked_again(&fact, what.people.as_deref())?;
-        let mut ways: Vec<(String, Vec<(UserId, MessageFact)>)> = Vec::new();
-        for way in &what.via {
-            if ways.iter().any(|(known, _)| known == way) {
-                continue;
-            }
-            let due = |(user, theirs): &&(UserId, MessageFact)| {
-                let at = self.escalated.reminders.get(&(theirs.seq, *user, way.clone()));
-                at.is_none_or(|at| *at < what.until)
-            };
-            ways.push((way.clone(), people.iter().filter(due).cloned().collect()));
-        }
-        let again = |user: &UserId| ways.iter().any(|(_, of)| of.iter().any(|(known, _)| known == user));
-        let already = people.iter().filter(|(user, _)| !again(user)).count() as u64;
-        let told = self.tell_people(&fact, &ways, false, true);
-        let name = |id: &UserId| self.users.iter().find(|user| user.id == *id).map(|user| user.name.clone());
-        let mut unreachable: Vec<String> = told.unreachable.iter().filter_map(name).collect();
-        unreachable.sort();
-        Ok(ResentMessage { reminded: told.reminded, queued: told.queued, already, unreachable })
-    }
-
-    /// The ways are there, and the viewer may use them.
-    fn check_ways(&self, viewer: Viewer, fact: &MessageFact, ways: &[String]) -> Result<()> {
-        for way in ways.iter().filter(|way| *way != VIA_DESKTOP) {
-            let (channel, kind, enabled) = self.channel_at(way)?;
-            if !enabled {
-                return Err(Error::Conflict(format!("the channel {way:?} is switched off")));
-            }
-            if kind.is_group() && matches!(fact.address, crate::Address::People(_)) {
-                return Err(Error::Invalid(format!("{way:?} is a group")));
-            }
-            let topic = fact.topic().map_or(0, |topic| topic.0);
-            if !matches!(viewer, Viewer::Admin(_)) && !self.routing().carries(channel, topic, kind.is_group())
-            {
-                return Err(Error::Forbidden(escalation::NO_ROUTE));
-            }
-        }
-        Ok(())
-    }
-
-    /// Those who are named, or all who are missing.
-    fn asked_again(
-        &self,
-        fact: &MessageFact,
-        names: Option<&[String]>,
-    ) -> Result<Vec<(UserId, MessageFact)>> {
-        let mut people = self.people(fact);
+        let mut people = self.people(&fact);
         people.sort_by_key(|(user, _)| *user);
         for (user, theirs) in people {
             let done = self.presses(user, theirs.seq).1.is_some();
@@ -160,6 +114,52 @@ impl Facts {
             return Err(Error::Invalid("name a way at least".into()));
         }
         self.check_ways(viewer, &fact, &what.via)?;
+        let people = self.asked_again(&fact, what.people.as_deref())?;
+        let mut ways: Vec<(String, Vec<(UserId, MessageFact)>)> = Vec::new();
+        for way in &what.via {
+            if ways.iter().any(|(known, _)| known == way) {
+                continue;
+            }
+            let due = |(user, theirs): &&(UserId, MessageFact)| {
+                let at = self.escalated.reminders.get(&(theirs.seq, *user, way.clone()));
+                at.is_none_or(|at| *at < what.until)
+            };
+            ways.push((way.clone(), people.iter().filter(due).cloned().collect()));
+        }
+        let again = |user: &UserId| ways.iter().any(|(_, of)| of.iter().any(|(known, _)| known == user));
+        let already = people.iter().filter(|(user, _)| !again(user)).count() as u64;
+        let told = self.tell_people(&fact, &ways, false, true);
+        let name = |id: &UserId| self.users.iter().find(|user| user.id == *id).map(|user| user.name.clone());
+        let mut unreachable: Vec<String> = told.unreachable.iter().filter_map(name).collect();
+        unreachable.sort();
+        Ok(ResentMessage { reminded: told.reminded, queued: told.queued, already, unreachable })
+    }
+
+    /// The ways are there, and the viewer may use them.
+    fn check_ways(&self, viewer: Viewer, fact: &MessageFact, ways: &[String]) -> Result<()> {
+        for way in ways.iter().filter(|way| *way != VIA_DESKTOP) {
+            let (channel, kind, enabled) = self.channel_at(way)?;
+            if !enabled {
+                return Err(Error::Conflict(format!("the channel {way:?} is switched off")));
+            }
+            if kind.is_group() && matches!(fact.address, crate::Address::People(_)) {
+                return Err(Error::Invalid(format!("{way:?} is a group")));
+            }
+            let topic = fact.topic().map_or(0, |topic| topic.0);
+            if !matches!(viewer, Viewer::Admin(_)) && !self.routing().carries(channel, topic, kind.is_group())
+            {
+                return Err(Error::Forbidden(escalation::NO_ROUTE));
+            }
+        }
+        Ok(())
+    }
+
+    /// Those who are named, or all who are missing.
+    fn asked_again(
+        &self,
+        fact: &MessageFact,
+        names: Option<&[String]>,
+    ) -> Result<Vec<(UserId, MessageFact)>> {
         let mut people = self.people(fact);
         match names {
             None => people.retain(|(user, theirs)| self.state(*user, theirs) == State::Missing),

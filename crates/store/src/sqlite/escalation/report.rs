@@ -3,13 +3,13 @@
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use rusqlite::OptionalExtension as _;
-use tocsin_protocol::{Seq, receipt::Report};
+use tocsin_protocol::{Seq, State, receipt::Report};
 
 use super::super::{
     fault::Outcome,
     message::{self, Found},
     outbox,
-    receipt::{by_name, counts_of, lacking, missing, standing},
+    receipt::{by_name, counts_of, lacking, standing},
     tx::Tx,
 };
 use super::notify;
@@ -149,9 +149,11 @@ fn tell(tx: &mut Tx<'_>, found: &Found, give_up: bool) -> Outcome<()> {
         }
         if said.is_none() {
             let named = by_name(tx.conn, standing::all(&tx.view(), found)?)?;
-            let unacknowledged =
-                lacking(&named, |state| rules::lacks(state, tocsin_protocol::State::Acknowledged));
-            said = Some(Said { counts, missing: missing(&named), unacknowledged });
+            let missing = lacking(&named, |state| state == State::Missing || rules::is_too_late(state));
+            let unacknowledged = lacking(&named, |state| {
+                rules::lacks(state, State::Acknowledged) || rules::is_too_late(state)
+            });
+            said = Some(Said { counts, missing, unacknowledged });
         }
         let Some(said) = &said else { continue };
         let body = report::body(&found.stored.message, milestone, is_reached, said, tx.now);
