@@ -9,7 +9,7 @@ mod support;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use support::{App, PATIENCE, api, free_port};
-use tocsin_virtual_desktop::{screen, wait_for};
+use tocsin_virtual_desktop::wait_for;
 use tocsin_wechat_sim::{Item, Options, Simulator, Target, seed};
 use tokio::runtime::Runtime;
 

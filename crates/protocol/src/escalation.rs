@@ -362,7 +362,7 @@ pub struct ResentMessage {
     pub reminded: u64,
     /// Deliveries queued.
     pub queued: u64,
-    /// People who were left out because it was sent to them since.
+    /// People to whom nothing new was sent: it was since, or it is on its way.
     pub already: u64,
     /// People with no address at a channel, by name.
     pub unreachable: Vec<String>,

@@ -13,7 +13,7 @@ reminded: number,
  */
 queued: number,
 /**
- * People who were left out because it was sent to them since.
+ * People to whom nothing new was sent: it was since, or it is on its way.
  */
 already: number,
 /**

@@ -88,6 +88,10 @@ pub async fn a_resend_to_some_over_a_channel(watch: Watch) {
     assert_eq!(watch.post.only().await.user.as_deref(), Some("ann"));
     let sent = watch.escalations.resend_message(BOSS, id, what).await.unwrap();
     assert_eq!((sent.queued, sent.already), (0, 1));
+    watch.bench().hand.step(SECOND);
+    let later = again(watch.bench().hand.now(), Some(&["ann"]), &["app"]);
+    let sent = watch.escalations.resend_message(BOSS, id, later).await.unwrap();
+    assert_eq!((sent.queued, sent.already), (0, 1), "it is on its way");
     assert_eq!(watch.send_all("app").await, 1);
     watch.post.channel("robot", ChannelKind::WecomRobot).await;
     watch.bench().hand.step(SECOND);

@@ -24,6 +24,7 @@ pub(super) struct Told {
     people: Vec<UserId>,
     pub(super) reminded: u64,
     pub(super) queued: u64,
+    pub(super) anew: Vec<UserId>,
     pub(super) unreachable: Vec<UserId>,
     via: Vec<String>,
 }
@@ -185,6 +186,7 @@ impl Facts {
                     if !new {
                         self.say_again(*user, theirs);
                         told.reminded += 1;
+                        told.anew.push(*user);
                     }
                     reached.push(*user);
                 }
@@ -193,7 +195,10 @@ impl Facts {
                 let named = matches!(root.address, crate::Address::People(_));
                 if kind.is_group() && !users.is_empty() && !named {
                     let asked = self.again_to(root, (channel, true), &users, by_hand);
-                    told.queued += u64::from(asked == Asked::Queued);
+                    if asked == Asked::Queued {
+                        told.queued += 1;
+                        told.anew.extend(&users);
+                    }
                     if asked != Asked::Nowhere {
                         reached = users;
                     }
@@ -202,6 +207,7 @@ impl Facts {
                         match self.again_to(theirs, (channel, false), &[*user], by_hand) {
                             Asked::Queued => {
                                 told.queued += 1;
+                                told.anew.push(*user);
                                 reached.push(*user);
                             }
                             Asked::Waits => reached.push(*user),

@@ -126,9 +126,11 @@ impl Facts {
             };
             ways.push((way.clone(), people.iter().filter(due).cloned().collect()));
         }
-        let again = |user: &UserId| ways.iter().any(|(_, of)| of.iter().any(|(known, _)| known == user));
-        let already = people.iter().filter(|(user, _)| !again(user)).count() as u64;
         let told = self.tell_people(&fact, &ways, false, true);
+        let already = |(user, _): &&(UserId, MessageFact)| {
+            !told.anew.contains(user) && !told.unreachable.contains(user)
+        };
+        let already = people.iter().filter(already).count() as u64;
         let name = |id: &UserId| self.users.iter().find(|user| user.id == *id).map(|user| user.name.clone());
         let mut unreachable: Vec<String> = told.unreachable.iter().filter_map(name).collect();
         unreachable.sort();

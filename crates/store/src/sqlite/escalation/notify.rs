@@ -30,6 +30,8 @@ pub(super) struct Told {
     pub(super) people: Vec<UserId>,
     pub(super) reminded: u64,
     pub(super) queued: u64,
+    /// Each to whom something goes out that was not on its way already.
+    pub(super) anew: HashSet<UserId>,
     /// Each who has no address at a channel, once.
     pub(super) unreachable: Vec<UserId>,
     /// Ways that led to somebody.
@@ -94,6 +96,7 @@ pub(super) fn tell(
                 {
                     remind(tx, target.user, found)?;
                     told.reminded += 1;
+                    told.anew.insert(target.user);
                 }
                 told.reached(tx, *target, way)?;
             }
@@ -109,6 +112,7 @@ pub(super) fn tell(
             match outbox::again_to(tx, &found.stored, place, &[target.user], by_hand)? {
                 Asked::Queued => {
                     told.queued += 1;
+                    told.anew.insert(target.user);
                     told.reached(tx, *target, way)?;
                 }
                 Asked::Waits => told.reached(tx, *target, way)?,
@@ -133,7 +137,10 @@ fn group(
         return Ok(());
     }
     let asked = outbox::again_to(tx, &root.stored, place, &people, by_hand)?;
-    told.queued += u64::from(asked == Asked::Queued);
+    if asked == Asked::Queued {
+        told.queued += 1;
+        told.anew.extend(&people);
+    }
     if asked != Asked::Nowhere {
         for target in targets {
             told.reached(tx, *target, way)?;

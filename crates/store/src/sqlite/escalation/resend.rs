@@ -39,7 +39,6 @@ pub(super) fn resend(
     check_ways(tx, viewer, &root, &what.via)?;
     let people = chosen(tx, &root, what)?;
     let mut ways: Vec<(&str, Vec<Target>)> = Vec::new();
-    let mut again = HashSet::new();
     for way in &what.via {
         if ways.iter().any(|(known, _)| *known == way.as_str()) {
             continue;
@@ -55,14 +54,15 @@ pub(super) fn resend(
             })
             .filter(is_due)
             .collect();
-        again.extend(targets.iter().map(|target| target.user));
         ways.push((way, targets));
     }
     let told = notify::tell(tx, &root, &ways, true)?;
+    let already =
+        |person: &&Standing| !told.anew.contains(&person.user) && !told.unreachable.contains(&person.user);
     Ok(ResentMessage {
         reminded: told.reminded,
         queued: told.queued,
-        already: (people.len() - again.len()) as u64,
+        already: people.iter().filter(already).count() as u64,
         unreachable: names(tx, &told.unreachable)?,
     })
 }
