@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn silence_is_told_in_the_servers_language() {
         for (language, title, every) in
-            [(Language::En, "ops is silent", "15 min"), (Language::ZhCn, "ops 没有消息了", "15 分钟")]
+            [(Language::En, "ops is silent", "15 min"), (Language::ZhCn, "ops 长时间没有消息", "15 分钟")]
         {
             let words = words(Arc::new(Locale::new(language, "")));
             let silence = Silence { topic: "ops".into(), every_ms: 900_000, since: Some(1) };

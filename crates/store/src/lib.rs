@@ -122,7 +122,7 @@ pub trait Store: Send + Sync + 'static {
     async fn undo_claim(&self, claim: u64) -> Result<()>;
 
     /// Notes a sign of life of a device and of its token (kept to the minute; never a write of its own per request).
-    async fn touch(&self, device: Option<DeviceId>, token: TokenId) -> Result<()>;
+    fn touch(&self, device: Option<DeviceId>, token: TokenId) -> Result<()>;
 
     // ----- a person's inbox ----------------------------------------------------------------------------------
 

@@ -83,7 +83,7 @@ impl Store for Nothing {
         Ok(Vec::new())
     }
 
-    async fn touch(&self, _: Option<DeviceId>, _: TokenId) -> Answer<()> {
+    fn touch(&self, _: Option<DeviceId>, _: TokenId) -> Answer<()> {
         Ok(())
     }
 

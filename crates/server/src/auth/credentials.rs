@@ -75,7 +75,7 @@ impl Credentials {
         let generation = match self.remembered(proof, now) {
             Remembered::Good(principal) => return Ok(Some(principal)),
             Remembered::Touch(principal) => {
-                self.store.touch(None, principal.token).await?;
+                self.store.touch(None, principal.token)?;
                 return Ok(Some(principal));
             }
             Remembered::Ask(generation) => generation,
@@ -86,7 +86,7 @@ impl Credentials {
             return Ok(None);
         }
         if principal.token.0 > 0 {
-            self.store.touch(None, principal.token).await?;
+            self.store.touch(None, principal.token)?;
         }
         self.keep(proof, principal.clone(), now, generation);
         Ok(Some(principal))

@@ -16,6 +16,8 @@ pub struct Mark {
 pub struct Sent {
     /// Streams that are open now.
     pub streams: u32,
+    /// Polls that wait for their answer.
+    pub polls: u32,
     /// Where the stream began; of several open at once, or one after the other without a gap, the earliest. `None`: none
     /// since this server started.
     pub from: Option<Seq>,
@@ -23,6 +25,13 @@ pub struct Sent {
     pub upto: Seq,
     /// The last message among it; 0: none.
     pub message: Seq,
+}
+
+impl Sent {
+    /// Whether its device can be reached at once.
+    pub(super) fn is_open(&self) -> bool {
+        self.streams > 0 || self.polls > 0
+    }
 }
 
 impl Mark {
@@ -46,6 +55,16 @@ impl Mark {
     pub(super) fn close(&self) {
         let mut sent = self.lock();
         sent.streams = sent.streams.saturating_sub(1);
+    }
+
+    /// A poll waits for its answer.
+    pub(super) fn asks(&self) {
+        self.lock().polls += 1;
+    }
+
+    pub(super) fn answered(&self) {
+        let mut sent = self.lock();
+        sent.polls = sent.polls.saturating_sub(1);
     }
 
     /// Everything up to `seq` was sent; the last message among it, if there was one.

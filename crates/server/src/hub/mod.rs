@@ -7,6 +7,7 @@
 
 mod farewell;
 pub mod frame;
+mod life;
 mod link;
 mod mark;
 mod queue;
@@ -58,6 +59,8 @@ struct Shared {
     bounds: Bounds,
     per_user: usize,
     metrics: Metrics,
+    /// Told when a device was last there.
+    store: Arc<dyn Store>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -88,6 +91,7 @@ impl Hub {
         let (hub, tail) = Self::at_rest(store, credentials, config, metrics).await?;
         tasks.spawn(tail.run(shutdown.clone()));
         tasks.spawn(farewell::run(hub.clone(), shutdown.clone()));
+        tasks.spawn(life::run(hub.clone(), shutdown.clone()));
         Ok(hub)
     }
 
@@ -107,6 +111,7 @@ impl Hub {
             bounds: Bounds { items: config.queue_items, bytes: config.queue_bytes },
             per_user: config.per_user,
             metrics: metrics.clone(),
+            store: store.clone(),
         }));
         let tail = Tail { store: store.clone(), hub: hub.clone(), credentials: credentials.clone() };
         Ok((hub, tail))
@@ -123,7 +128,9 @@ impl Hub {
             return Err(Refused::TooMany);
         }
         let mark = table.mark(who.device);
-        if transport != Transport::Poll {
+        if transport == Transport::Poll {
+            mark.asks();
+        } else {
             mark.open(from);
         }
         let queue = Arc::new(Queue::new(who, mark, wire));
@@ -135,9 +142,12 @@ impl Hub {
 
     fn leave(&self, queue: &Arc<Queue>) {
         self.table().remove(queue);
-        if queue.who.transport != Transport::Poll {
+        if queue.who.transport == Transport::Poll {
+            queue.mark.answered();
+        } else {
             queue.mark.close();
         }
+        self.is_there(queue);
         self.0.metrics.connection_closed(queue.who.transport);
     }
 
@@ -165,9 +175,15 @@ impl Hub {
         self.table().count_of(user)
     }
 
-    /// Whether a stream of this device is open.
+    /// Whether a stream of this device is open, or it waits for the answer to a poll.
     pub fn online(&self, device: DeviceId) -> bool {
-        self.table().known_mark(device).is_some_and(|mark| mark.get().streams > 0)
+        self.table().known_mark(device).is_some_and(|mark| mark.get().is_open())
+    }
+
+    /// Notes that its device is there now.
+    fn is_there(&self, queue: &Queue) {
+        // A store that failed says so wherever something is written.
+        let _ = self.0.store.touch(Some(queue.who.device), queue.who.token);
     }
 
     /// What was sent to a device since this server started.

@@ -88,7 +88,7 @@ fn headers(version: Version) -> HeaderMap {
 async fn open(state: &AppState, opening: Opening) -> Result<Events, NotNow> {
     let start = start(state, &opening, opening.cursor.as_ref()).await?;
     let feed = opening.feed(state, &start, Transport::Sse).await?;
-    state.store.touch(Some(start.device.id), opening.identity.principal.token).await?;
+    state.store.touch(Some(start.device.id), opening.identity.principal.token)?;
     let now = Instant::now();
     let heartbeat = state.config.streams.heartbeat;
     // Streams that were opened together must not all beat together.

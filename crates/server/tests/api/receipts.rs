@@ -119,6 +119,50 @@ async fn a_receipt_says_why_somebody_is_missing() {
     office.close().await;
 }
 
+/// The device of this name, when it fits.
+async fn device_that(office: &Office, name: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    let looks = async {
+        loop {
+            let devices = office.get(&office.root, "/v1/devices").await.is(200);
+            let device = devices.as_array().unwrap().iter().find(|device| device["name"] == name);
+            if let Some(device) = device.filter(|device| fits(device)) {
+                return device.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, looks).await.unwrap_or_else(|_| panic!("{name} does not fit"))
+}
+
+#[tokio::test]
+async fn a_device_was_last_seen_when_its_stream_ended() {
+    let office = Office::open().await;
+    let opened = office.request("GET", "/events?device=laptop").bearer_auth(&office.ann).send();
+    let stream = opened.await.unwrap();
+    let began = device_that(&office, "laptop", |device| device["online"] == true).await;
+    let days = 3 * 24 * 3_600_000;
+    office.pass(days);
+    drop(stream);
+    let ended = device_that(&office, "laptop", |device| device["online"] == false).await;
+    let seen = |device: &Value| device["last_seen_at"].as_i64().unwrap();
+    assert!(seen(&ended) - seen(&began) >= days - 60_000, "{began} {ended}");
+    office.close().await;
+}
+
+#[tokio::test]
+async fn whoever_waits_for_the_answer_to_a_poll_is_there() {
+    let office = Office::open().await;
+    let waits = office.get(&office.ann, "/poll?device=phone&wait=50");
+    let looks = async {
+        device_that(&office, "phone", |device| device["online"] == true).await;
+        office.publish("answers it").await;
+    };
+    let (answer, ()) = tokio::join!(waits, looks);
+    answer.is(200);
+    device_that(&office, "phone", |device| device["online"] == false).await;
+    office.close().await;
+}
+
 #[tokio::test]
 async fn people_come_in_pages() {
     let office = Office::open().await;

@@ -105,7 +105,7 @@ impl Store for ModelStore {
         })
     }
 
-    async fn touch(&self, device: Option<DeviceId>, token: TokenId) -> Result<()> {
+    fn touch(&self, device: Option<DeviceId>, token: TokenId) -> Result<()> {
         self.write(|facts| {
             let minute = facts.now - facts.now.rem_euclid(60_000);
             let device = facts.devices.iter_mut().find(|known| Some(known.id) == device);

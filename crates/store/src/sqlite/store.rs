@@ -114,7 +114,7 @@ impl Store for SqliteStore {
         self.write(move |tx| claim::undo(tx, claim)).await
     }
 
-    async fn touch(&self, device: Option<DeviceId>, token: TokenId) -> Result<()> {
+    fn touch(&self, device: Option<DeviceId>, token: TokenId) -> Result<()> {
         self.shared.healthy()?;
         self.shared.touched().touch(device, token, self.shared.now());
         Ok(())

@@ -225,7 +225,7 @@ impl Polling {
 
     async fn begin(&self, cursor: Option<&Cursor>) -> Result<Start, Failure> {
         let start = start(&self.state, &self.opening, cursor).await?;
-        self.state.store.touch(Some(start.device.id), self.opening.identity.principal.token).await?;
+        self.state.store.touch(Some(start.device.id), self.opening.identity.principal.token)?;
         Ok(start)
     }
 

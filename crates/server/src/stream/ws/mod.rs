@@ -215,7 +215,7 @@ where
 async fn begin(state: &AppState, opening: &Opening) -> Result<(Start, super::feed::Feed), NotNow> {
     let start = start(state, opening, opening.cursor.as_ref()).await?;
     let feed = opening.feed(state, &start, Transport::WebSocket).await?;
-    state.store.touch(Some(start.device.id), opening.identity.principal.token).await?;
+    state.store.touch(Some(start.device.id), opening.identity.principal.token)?;
     Ok((start, feed))
 }
 
