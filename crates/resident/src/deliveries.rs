@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::desk::Desk;
 
-/// What was queued longer ago is history: a delivery is tried for a day.
+/// What failed longer ago is history.
 const RECENT: Millis = tocsin_store::outbox::GIVE_UP_AFTER;
 /// Looked at this often while something is failed: it becomes history without a word. While nothing is, nothing wakes.
 const LOOK: Duration = Duration::from_mins(1);
@@ -67,13 +67,11 @@ async fn look(desk: &Desk, outbox: &dyn Outbox) -> bool {
 
 /// Names of the channels over which something failed lately.
 async fn failing(outbox: &dyn Outbox, now: Millis) -> tocsin_store::Result<BTreeSet<String>> {
-    let query = DeliveryQuery {
-        limit: MOST,
-        states: vec![DeliveryState::Failed],
-        since: Some(now.saturating_sub(RECENT)),
-        ..DeliveryQuery::default()
-    };
-    let failed = outbox.deliveries(query).await?;
+    let query =
+        DeliveryQuery { limit: MOST, states: vec![DeliveryState::Failed], ..DeliveryQuery::default() };
+    // When it failed, not when it was queued: what is given up was tried for a day, what is sent again may be old.
+    let mut failed = outbox.deliveries(query).await?;
+    failed.retain(|row| row.since >= now.saturating_sub(RECENT));
     if failed.is_empty() {
         return Ok(BTreeSet::new());
     }
@@ -87,9 +85,32 @@ async fn failing(outbox: &dyn Outbox, now: Millis) -> tocsin_store::Result<BTree
 mod tests {
     use std::cell::Cell;
 
+    use tocsin_store::{
+        conformance::{Bench, Hand, outbox::Post, to_topic},
+        model::ModelStore,
+        outbox::{ClaimOrder, GIVE_UP_AFTER},
+    };
     use tokio::time::{advance, timeout};
 
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_given_up_after_a_day_is_told_for_a_day() {
+        let hand = Hand::default();
+        let store = std::sync::Arc::new(ModelStore::new(hand.clock(), 7 * GIVE_UP_AFTER, 90 * GIVE_UP_AFTER));
+        let post = Post { bench: Bench { store: store.clone(), hand }, outbox: store };
+        let now = || post.bench.hand.now();
+        post.desk(&["ann"]).await;
+        post.bench.publish(to_topic("ops")).await;
+        assert!(failing(&*post.outbox, now()).await.unwrap().is_empty());
+        post.bench.hand.step(GIVE_UP_AFTER);
+        let look = ClaimOrder { channels: Vec::new(), most: 1, lease_ms: 1, herald: None };
+        assert_eq!(post.outbox.claim_lanes(look).await.unwrap().noticed.given_up, 1);
+        post.bench.hand.step(RECENT - 1);
+        assert_eq!(failing(&*post.outbox, now()).await.unwrap().len(), 1);
+        post.bench.hand.step(2);
+        assert!(failing(&*post.outbox, now()).await.unwrap().is_empty(), "only history");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_storm_of_changes_costs_a_look_a_second_and_silence_none() {

@@ -357,6 +357,10 @@ impl Presenter {
     async fn repeat(&mut self) {
         let now = (self.clock)();
         for message in self.screen.due(now) {
+            if message.expires_at.is_some_and(|at| at <= now) {
+                self.handled(message.id, true).await;
+                continue;
+            }
             let (allowed, popup) = {
                 let wishes = self.wishes.borrow();
                 let about = circumstances(&wishes, now, false, false);

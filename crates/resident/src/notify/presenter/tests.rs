@@ -179,6 +179,19 @@ async fn repetitions_end_after_an_hour() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_expired_goes_instead_of_coming_up_again() {
+    let mut bench = bench();
+    let expires = serde_json::json!({ "expires_at": 1_700_000_090_000_i64 });
+    bench.message("AAAAAAAAAAAA", 5, expires).await;
+    bench.shown("AAAAAAAAAAAA").await;
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    let again = bench.record.take();
+    let [Told::Close(_), Told::Show { id, .. }] = &again[..] else { panic!("{again:?}") };
+    tokio::time::sleep(minutes(10)).await;
+    assert_eq!(bench.record.take(), [Told::Close(*id)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_newer_version_takes_the_place_of_the_older_and_ends_its_repetition() {
     let mut bench = bench();
     bench.message("AAAAAAAAAAAA", 5, serde_json::json!({})).await;
