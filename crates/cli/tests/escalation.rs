@@ -118,7 +118,7 @@ fn what_can_never_be_reached_is_1_and_not_waited_for() {
             home.run(meanwhile).ok();
         }
         let never = waits.end().code(1);
-        assert!(never.err.contains("nobody is waiting for this message any more"), "{}", never.err);
+        assert!(never.err.contains("this cannot come about any more"), "{}", never.err);
         assert_eq!(never.json()["id"], json!(id));
         let receipt = &never.json()["receipt"];
         let people = receipt["people"].as_array().unwrap();

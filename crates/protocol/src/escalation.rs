@@ -233,6 +233,8 @@ pub enum TimelineWarning {
         /// Which.
         channel: String,
     },
+    /// No topic was named, so that whom steps tell is not known.
+    NoTopic,
     /// A step tells nobody: the topic has no members.
     Nobody {
         /// Which, from 1.

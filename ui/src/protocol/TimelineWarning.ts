@@ -15,7 +15,7 @@ channel: string, } | { "kind": "channel_off",
 /**
  * Which.
  */
-channel: string, } | { "kind": "nobody",
+channel: string, } | { "kind": "no_topic" } | { "kind": "nobody",
 /**
  * Which, from 1.
  */

@@ -124,6 +124,7 @@ fn sentence(context: &Context, warning: &TimelineWarning) -> String {
             context.say("policy_no_address", &[("user", user), ("channel", channel)])
         }
         TimelineWarning::ChannelOff { channel } => context.say("policy_channel_off", &[("channel", channel)]),
+        TimelineWarning::NoTopic => context.say("policy_no_topic", &[]),
         TimelineWarning::Nobody { step } => context.say("policy_nobody", &[("step", &step.to_string())]),
     }
 }

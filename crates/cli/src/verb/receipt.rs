@@ -82,7 +82,7 @@ pub(super) async fn wait(context: &Context, id: MessageId, wait: &Wait) -> Resul
 enum Verdict {
     Reached,
     NotYet,
-    /// Nobody is owed it any more, and not enough have it.
+    /// Nobody is owed it any more and not enough have it, or it came too late for one of all.
     Never,
 }
 
@@ -104,6 +104,7 @@ fn verdict(receipt: &Receipt, until: Until, any: bool) -> Verdict {
         (true, _) if reached > 0 => Verdict::Reached,
         (false, 0) if reached > 0 && given_up == left => Verdict::Reached,
         (_, 0) => Verdict::Never,
+        (false, _) if given_up > left => Verdict::Never,
         _ => Verdict::NotYet,
     }
 }
@@ -237,6 +238,8 @@ mod tests {
         assert_eq!(case(&[Read, Missing], Until::Acknowledged, true), Verdict::NotYet);
         assert_eq!(case(&[Acknowledged, Withdrawn], Until::Acknowledged, false), Verdict::Reached);
         assert_eq!(case(&[Acknowledged, Expired], Until::Acknowledged, false), Verdict::Never);
+        assert_eq!(case(&[Received, Expired], Until::Acknowledged, false), Verdict::Never, "not all, ever");
+        assert_eq!(case(&[Received, Expired], Until::Acknowledged, true), Verdict::NotYet);
         assert_eq!(case(&[Withdrawn], Until::Received, false), Verdict::Never);
         assert_eq!(case(&[], Until::Received, false), Verdict::Never);
     }

@@ -35,16 +35,23 @@ pub(crate) fn timeline(what: &DryRun, policy: &PolicySettings, desk: &Desk, now:
     let at = what.at.unwrap_or(now);
     let rules = Rules::new(policy, what.priority, None);
     let mut progress = Progress::begin(&rules, at, at);
-    let audience = desk.audience.clone().unwrap_or_else(|| named(policy));
+    let mut audience: BTreeSet<String> =
+        desk.audience.clone().unwrap_or_else(|| named(policy)).into_iter().collect();
     let (mut steps, mut warnings) = (Vec::new(), Vec::new());
     while let (Some(next), Some(step)) = (progress.next(&rules), rules.step(progress.step)) {
         let people = match &step.notify {
-            Notify::Missing => audience.clone(),
+            Notify::Missing => audience.iter().cloned().collect(),
             Notify::Next { people } => {
                 progress.person += 1;
-                vec![people[(progress.person - 1) % people.len()].clone()]
+                let next = people[(progress.person - 1) % people.len()].clone();
+                // Whoever is brought in belongs to it from then on.
+                audience.insert(next.clone());
+                vec![next]
             }
         };
+        if desk.audience.is_none() && step.notify == Notify::Missing {
+            warnings.push(TimelineWarning::NoTopic);
+        }
         warn(&people, &step.via, number(progress.step), desk, &mut warnings);
         let put_off = next.at > progress.raw_time(&rules);
         steps.push(PlannedStep {
@@ -64,7 +71,7 @@ pub(crate) fn timeline(what: &DryRun, policy: &PolicySettings, desk: &Desk, now:
 }
 
 fn warn(people: &[String], via: &[String], step: u32, desk: &Desk, warnings: &mut Vec<TimelineWarning>) {
-    if people.is_empty() {
+    if people.is_empty() && desk.audience.is_some() {
         warnings.push(TimelineWarning::Nobody { step });
     }
     for channel in via.iter().filter(|way| *way != VIA_DESKTOP) {

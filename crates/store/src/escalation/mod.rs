@@ -30,8 +30,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tocsin_protocol::{
-    MessageId, Millis, Policy,
-    escalation::{Cancelled, DryRun, PolicySettings, ResendMessage, ResentMessage, StepOutcome, Timeline},
+    Message, MessageId, Millis, Policy,
+    escalation::{
+        Cancelled, DryRun, PolicySettings, ResendMessage, ResentMessage, Settled, StepOutcome, Timeline,
+    },
 };
 use tokio::sync::watch;
 
@@ -47,6 +49,15 @@ pub const GRACE_MS: Millis = 300_000;
 /// Why a sender may not use a channel.
 pub(crate) const NO_ROUTE: &str =
     "only an admin may use a channel that no route leads to from the topic: an admin can add a route";
+/// Why devices that are asked to show it again would not.
+pub(crate) fn not_shown_again(message: &Message, settled: Option<&Settled>, now: Millis) -> Option<String> {
+    if message.expires_at.is_some_and(|at| at <= now) {
+        return Some("the message expired, and devices show it no more: send a new one".into());
+    }
+    let by = &settled?.by;
+    Some(format!("{by} took care of the message, and devices show it no more: send a new one"))
+}
+
 /// Why a sender may not name a policy.
 pub(crate) const NOT_ITS_POLICY: &str = "only an admin may name another policy than the topic's own: leave it out, or have an admin attach it to the topic";
 /// What the messages about a silent topic have as their key.

@@ -78,7 +78,7 @@ impl Twins {
                 same(step, ran.0.map(told), ran.1.map(told));
             }
             Step::Resend(message, people, via, age) => {
-                self.resend(step, *message, *people, (*via, *age)).await
+                self.resend(step, *message, *people, (*via, *age)).await;
             }
             Step::Cancel(message) => {
                 let Some((id_a, id_b, _)) = self.message(*message).copied() else { return };

@@ -7,7 +7,7 @@ use tocsin_protocol::{
 };
 
 use super::{SECOND, Watch, keyed, over, step, to_people, to_topic};
-use crate::{Error, MessageId, Pressed, TokenId, Viewer};
+use crate::{Error, MessageId, NewMessage, Pressed, TokenId, Viewer};
 
 const BOSS: Viewer = Viewer::Admin(None);
 
@@ -72,6 +72,27 @@ pub async fn a_resend_is_once_per_look(watch: Watch) {
     assert_eq!(click(looked).await.reminded, 1);
     assert_eq!(watch.reminded(phone).await, [id, id]);
     assert_eq!(watch.reminded(desk).await, [] as [MessageId; 0], "who has it is left alone");
+}
+
+/// Devices would not show it: neither what expired nor what somebody took care of.
+pub async fn what_is_over_is_not_shown_again(watch: Watch) {
+    let ids = watch.desk(&["ann", "bob"], &[]).await;
+    watch.app(&["ann"]).await;
+    watch.policy(vec![step(60, M::AcknowledgedByAny)]).await;
+    let ask = async |id, via: &[&str]| {
+        let what = again(watch.bench().hand.now(), None, via);
+        watch.escalations.resend_message(BOSS, id, what).await
+    };
+    let settled = watch.alert(4).await;
+    watch.bench().press(ids[1], settled, Pressed::Acknowledge).await;
+    let short = NewMessage { expires_in_ms: Some(SECOND), ..to_topic("ops") };
+    let (expired, _) = watch.bench().publish(short).await;
+    watch.bench().hand.step(SECOND);
+    for (id, why) in [(settled, "bob took care"), (expired, "expired")] {
+        let refused = ask(id, &["app", "desktop"]).await;
+        assert!(matches!(&refused, Err(Error::Conflict(said)) if said.contains(why)), "{refused:?}");
+    }
+    assert_eq!(ask(settled, &["app"]).await.unwrap().queued, 1, "a phone shows what it is sent");
 }
 
 /// Whom it names, whatever they did, as far as there is a way.

@@ -195,7 +195,7 @@ macro_rules! escalation_cases {
             a_channel_rings_again_and_leaves_what_waits who_has_no_address_is_not_told a_group_is_told_of_whom
             a_settled_step_is_not_sent a_switched_off_channel_is_no_way what_names_people_is_not_for_a_group
             cancelling_stops_all_that_waits only_sender_and_admins_act a_resend_is_once_per_look
-            a_resend_to_some_over_a_channel what_cannot_be_sent_again a_resend_is_once_per_way
+            a_resend_to_some_over_a_channel what_is_over_is_not_shown_again what_cannot_be_sent_again a_resend_is_once_per_way
             a_sender_keeps_to_its_topic
             policies_are_listed_attached_and_removed what_cannot_be_a_policy_is_refused
             a_dry_run_tells_when_and_whom a_dry_run_warns no_channel_is_named_desktop

@@ -163,7 +163,16 @@ pub async fn a_dry_run_warns(watch: Watch) {
     assert!(watch.escalations.dry_run(what("none")).await.is_err());
     let named =
         DryRun { topic: None, policy: settings(vec![step(1, M::ReadByAny), next(2, &["bob"])]), ..what("") };
-    assert_eq!(watch.escalations.dry_run(named).await.unwrap().steps[0].people, ["bob"]);
+    let named = watch.escalations.dry_run(named).await.unwrap();
+    assert_eq!(
+        (&named.steps[0].people, &named.warnings),
+        (&vec!["bob".into()], &vec![TimelineWarning::NoTopic])
+    );
+    // Whoever was brought in is told with the others.
+    let steps = vec![next(60, &["bob"]), step(120, M::AcknowledgedByAny)];
+    let brought =
+        watch.escalations.dry_run(DryRun { policy: settings(steps), ..what("empty") }).await.unwrap();
+    assert_eq!((&brought.steps[1].people, &brought.warnings), (&vec!["bob".into()], &vec![]));
 }
 
 /// The desktop is a way already.

@@ -114,6 +114,12 @@ impl Facts {
             return Err(Error::Invalid("name a way at least".into()));
         }
         self.check_ways(viewer, &fact, &what.via)?;
+        let desktop = what.via.iter().any(|way| way == VIA_DESKTOP);
+        if let Some(why) = escalation::not_shown_again(&fact.message, self.settled(&fact).as_ref(), self.now)
+            .filter(|_| desktop)
+        {
+            return Err(Error::Conflict(why));
+        }
         let people = self.asked_again(&fact, what.people.as_deref())?;
         let mut ways: Vec<(String, Vec<(UserId, MessageFact)>)> = Vec::new();
         for way in &what.via {

@@ -37,6 +37,12 @@ pub(super) fn resend(
         return Err(Error::Conflict(why).into());
     }
     check_ways(tx, viewer, &root, &what.via)?;
+    if what.via.iter().any(|way| way == VIA_DESKTOP) {
+        let settled = settle::settled(&tx.view(), &root)?;
+        if let Some(why) = escalation::not_shown_again(&root.stored.message, settled.as_ref(), tx.now) {
+            return Err(Error::Conflict(why).into());
+        }
+    }
     let people = chosen(tx, &root, what)?;
     let mut ways: Vec<(&str, Vec<Target>)> = Vec::new();
     for way in &what.via {
