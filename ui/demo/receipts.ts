@@ -178,7 +178,7 @@ function counted(people: PersonReceipt[]): Counts {
   const in_ = (...states: State[]) => people.filter(({ state }) => states.includes(state)).length;
   const received = in_("received", "read", "acknowledged");
   return {
-    owed: people.length - in_("withdrawn"),
+    owed: people.length,
     sent: in_("sent"),
     received,
     shown: people.filter(({ shown }) => shown === "shown").length,

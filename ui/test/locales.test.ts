@@ -19,7 +19,7 @@ test("both languages have the same placeholders", () => {
 
 test("no sentence is empty, and Chinese is Chinese with full-width punctuation", () => {
   for (const [key, text] of [...english, ...chinese]) expect(text.trim(), key).not.toBe("");
-  for (const [key, text] of chinese) expect(text, key).not.toMatch(/[\u4e00-\u9fff][,;?!](?!\S*[A-Za-z]{2})/);
+  for (const [key, text] of chinese) expect(text, key).not.toMatch(/[\u4e00-\u9fff][,;?!](?!\S*[A-Za-z]{2})|(?<!:\/\/\S*)[\u4e00-\u9fff][:;]/);
 });
 
 test("every key that the page uses exists", () => {

@@ -1,10 +1,10 @@
 /** What a policy is while it is written. */
 import { readFileSync } from "node:fs";
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { Failure } from "../src/backend/backend";
 import type { Policy } from "../src/protocol";
 import { i18n, known, span } from "../src/text/i18n.svelte";
-import { another, bounds, draftOf, faultsOf, MILESTONES, placed, settingsOf, type Draft } from "../src/view/policies/draft";
+import { another, bounds, draftOf, faultsOf, MILESTONES, nameFault, placed, settingsOf, type Draft } from "../src/view/policies/draft";
 
 beforeEach(() => (i18n.chosen = "en"));
 
@@ -61,13 +61,42 @@ describe("what is wrong is told at its field", () => {
     expect(changed((draft) => (draft.quiet = { from: "", to: "07:00", zone: "UTC" }))).toHaveProperty("quiet");
     expect(changed((draft) => (draft.quiet = { from: "07:00", to: "07:00", zone: "UTC" }))).toHaveProperty("quiet");
     expect(changed((draft) => (draft.quiet = { from: "22:00", to: "07:00", zone: "Asia/Nowhere" }))).toHaveProperty(["quiet.zone"]);
+    // Newer engines take an offset for a zone; the server does not.
+    const { DateTimeFormat } = Intl;
+    const lenient = vi.spyOn(Intl, "DateTimeFormat").mockImplementation(function (language, options) {
+      return new DateTimeFormat(language, { ...options, timeZone: options?.timeZone === "+08:00" ? "Asia/Shanghai" : options?.timeZone });
+    } as typeof DateTimeFormat);
+    expect(changed((draft) => (draft.quiet = { from: "22:00", to: "07:00", zone: "+08:00" }))).toHaveProperty(["quiet.zone"]);
+    lenient.mockRestore();
+  });
+
+  test("people and ways that are gone", () => {
+    const known = { people: ["bo"], ways: ["desktop"] };
+    expect(Object.fromEntries(faultsOf(draftOf(policy), known))).toEqual({ "steps[1].notify": "No longer here: ann. Remove them.", "steps[1].via": "There is no such channel any more: wecom. Untick it." });
+    expect(faultsOf(draftOf(policy), { people: ["ann", "bo"], ways: ["wecom"] }).size).toBe(0);
+  });
+
+  test("a display name of more bytes than the server takes", () => {
+    expect(changed((draft) => (draft.display_name = "值".repeat(43)))).toEqual({ display_name: "Too long: 129 of 128 bytes." });
+    expect(changed((draft) => (draft.display_name = ` ${"值".repeat(42)} `))).toEqual({});
+  });
+
+  test("a name by the rule of the protocol", () => {
+    for (const name of ["夜 班", "a b", "a/b", "_a", ".a", "-a", "x".repeat(65)]) expect(nameFault(name, []), name).toMatch(/^At most 64 letters/);
+    for (const name of ["", "a", "7", "On-call_2.x", "x".repeat(64)]) expect(nameFault(name, []), name).toBeUndefined();
+    expect(nameFault("a", ["a"])).toBe("There is a policy of this name.");
   });
 });
 
 test("a refusal of the server finds its step", () => {
   const at = (message: string) => [...(placed(new Failure("invalid_field", message, 422))?.keys() ?? [])][0];
-  expect(at('step 2: there is no channel named "wecom"')).toBe("steps[1]");
+  expect(at('step 2: there is no channel named "wecom"')).toBe("steps[1].via");
+  expect(at("step 2: it names somebody twice")).toBe("steps[1]");
+  expect(at('"Asia/Calcutta" is no time zone: Asia/Shanghai is one')).toBe("quiet.zone");
   expect(at("something else")).toBeUndefined();
+  const gone = new Failure("unknown_user", 'no user named "ann"', 422);
+  expect(Object.fromEntries(placed(gone, policy.steps)!)).toEqual({ "steps[1].notify": "No longer here: ann. Remove them." });
+  expect(placed(gone, policy.steps.slice(0, 1))).toBeUndefined();
   expect(placed(new Failure("busy", "step 2: later", 503))).toBeUndefined();
 });
 

@@ -21,8 +21,9 @@ export interface Filter {
 /** Search waits until typing pauses. */
 const TYPING_MS = 250;
 
+/** As the subscriber has it: there is a button for it, it is urgent, or nobody before this person answered. */
 export function needsAcknowledgement(message: Message): boolean {
-  return message.priority >= 4 || (message.actions ?? []).some((action) => action.type === "acknowledge");
+  return message.priority >= 4 || message.escalates !== undefined || (message.actions ?? []).some((action) => action.type === "acknowledge");
 }
 
 /** Whether anybody still waits for this person. */
@@ -44,6 +45,10 @@ export class Inbox {
   arrived = $state.raw<Message[]>([]);
   /** What an escalation or a person asked to be shown again, until something is done with it; the newest first. */
   reminded = $state.raw<MessageView[]>([]);
+  /** The one that is open. A filter may take its row away, or it never had one: changes reach it all the same. */
+  #opened = $state.raw<MessageView>();
+  /** Who waits for a message that is being fetched: what changes meanwhile is newer than the answer. */
+  #waiting = new Set<(change: StateChange) => void>();
   #next = $state<number | undefined>();
   #generation = 0;
   #typing: ReturnType<typeof setTimeout> | undefined;
@@ -86,6 +91,21 @@ export class Inbox {
     return this.rows.find((row) => row.id === id);
   }
 
+  /** The row, or what is kept of the message that is open. */
+  known(id: string): MessageView | undefined {
+    return this.get(id) ?? (this.#opened?.id === id ? this.#opened : undefined);
+  }
+
+  /** Keeps a message current while it is open. */
+  keep(message: MessageView): void {
+    this.#opened = this.get(message.id) ?? message;
+  }
+
+  /** It is closed. */
+  release(id: string): void {
+    if (this.#opened?.id === id) this.#opened = undefined;
+  }
+
   newerThan(message: Message): string | undefined {
     return message.superseded_by ?? this.newer.get(message.id);
   }
@@ -95,12 +115,15 @@ export class Inbox {
     this.arrived = [...this.arrived.slice(-9), message];
     // What an older version asked for is asked no more.
     this.reminded = this.reminded.filter((each) => each.thread !== message.thread);
+    // Whether or not the newer version has a row under this filter.
+    if (message.supersedes !== undefined) this.#patch(message.supersedes, { superseded_by: message.id });
     if (this.#matches(message)) this.rows = sorted([message, ...this.rows]);
   }
 
   change(change: StateChange): void {
     const news = learned(change);
     this.#patch(change.id, news);
+    for (const hear of this.#waiting) hear(change);
     if (change.remind_at !== undefined) void this.#remind(change.id);
     // Whatever was done with it, here or elsewhere or by somebody for all: it asks no more.
     else if (Object.keys(news).length > 0) this.dismiss(change.id);
@@ -108,13 +131,22 @@ export class Inbox {
 
   /** The person saw that it is asked for again, or did something with another version of it. */
   dismiss(id: string): void {
-    const thread = this.get(id)?.thread ?? this.reminded.find((each) => each.id === id)?.thread;
+    const thread = this.known(id)?.thread ?? this.reminded.find((each) => each.id === id)?.thread;
     this.reminded = this.reminded.filter((each) => each.id !== id && each.thread !== thread);
   }
 
   /** A message that was opened by its address and is not in the list. */
   async fetch(id: string): Promise<MessageView> {
-    return this.get(id) ?? (await this.api.message(id));
+    const here = this.known(id);
+    if (here) return here;
+    const news: Partial<MessageView> = {};
+    const hear = (change: StateChange) => void (change.id === id && Object.assign(news, learned(change)));
+    this.#waiting.add(hear);
+    try {
+      return { ...(await this.api.message(id)), ...news };
+    } finally {
+      this.#waiting.delete(hear);
+    }
   }
 
   async read(message: MessageView): Promise<boolean> {
@@ -132,7 +164,7 @@ export class Inbox {
   }
 
   async acknowledge(message: MessageView): Promise<void> {
-    const before = this.get(message.id) ?? message;
+    const before = this.known(message.id) ?? message;
     const now = Date.now();
     this.dismiss(message.id);
     this.#patch(message.id, { acknowledged_at: now, read_at: before.read_at ?? now });
@@ -162,7 +194,9 @@ export class Inbox {
 
   async #remind(id: string): Promise<void> {
     try {
-      const message = await this.fetch(id);
+      const found = await this.fetch(id);
+      // What came in the same batch was done with it by now.
+      const message = this.known(id) ?? found;
       if (!isOpen(message) || this.newerThan(message) !== undefined) return;
       this.reminded = [message, ...this.reminded.filter((each) => each.id !== id && each.thread !== message.thread)];
     } catch {
@@ -179,6 +213,7 @@ export class Inbox {
       // A newer filter overtook this answer.
       if (generation !== this.#generation) return;
       this.rows = before === undefined ? sorted(items) : sorted([...this.rows, ...items]);
+      if (this.#opened) this.keep(this.#opened);
       this.#next = next;
       this.loaded = true;
     } catch (error) {
@@ -211,6 +246,7 @@ export class Inbox {
 
   #patch(id: string, change: Partial<MessageView>): void {
     this.rows = this.rows.map((row) => (row.id === id ? { ...row, ...change } : row));
+    if (this.#opened?.id === id) this.#opened = { ...this.#opened, ...change };
   }
 }
 

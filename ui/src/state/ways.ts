@@ -10,6 +10,8 @@ export interface WayName {
   name: string;
   display_name: string;
   kind?: ChannelKind;
+  /** Switched off: nothing goes out over it, but what names it goes on naming it. */
+  off?: boolean;
 }
 
 export const desktop = (): WayName => ({ name: DESKTOP, display_name: t("ways.desktop") });
@@ -22,6 +24,11 @@ export async function channels(app: App): Promise<WayName[]> {
   } catch {
     return [];
   }
+}
+
+/** Those that are switched off too; only for admins. */
+export async function everyChannel(app: App): Promise<WayName[]> {
+  return (await app.api.channels.list()).map(({ name, display_name, kind, enabled }) => ({ name, display_name, kind, off: !enabled }));
 }
 
 /** As people know it. */

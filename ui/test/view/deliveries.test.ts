@@ -1,5 +1,7 @@
 /** What is on its way over channels, what failed, and sending it again, over a server in memory. */
 import { expect, test } from "vitest";
+import { DemoChannels } from "../../demo/channels";
+import type { ChannelView, DeliveryPage } from "../../src/protocol";
 import { at, button, called, fill, find, go, idle, last, open, text, until } from "./harness";
 
 const lines = () => [...document.querySelectorAll<HTMLElement>("[data-delivery]")];
@@ -117,6 +119,54 @@ test("many at once: how many of them went out is looked at", async () => {
     return parts[1] === "channels" && parts.length === 2 ? (found as { health: { queued: number } }[]).map((each) => ({ ...each, health: { ...each.health, queued: 0 } })) : found;
   };
   await until(() => text().includes("Sent again: 2 of 2"));
+});
+
+test("many at once: what failed again does not count as sent", async () => {
+  const { backend } = await at("deliveries");
+  await until(() => lines().length === 3);
+  // What failed since the list was read was there before, and is none of those that fail again.
+  const health = (queued: number, more: number) => {
+    const channels = backend.channels;
+    const answer = DemoChannels.prototype.answer.bind(channels);
+    channels.answer = (method, parts, query, body) => {
+      const found = answer(method, parts, query, body);
+      return parts[1] === "channels" && parts.length === 2 ? (found as ChannelView[]).map((each) => (each.name === "wecom" ? { ...each, health: { ...each.health, queued: each.health.queued - queued, failed: each.health.failed + more } } : each)) : found;
+    };
+  };
+  health(0, 5);
+  button("Send all failed again").click();
+  await idle();
+  find<HTMLButtonElement>("dialog .danger").click();
+  await until(() => text().includes("Sent again: 0 of 2"));
+  health(2, 6);
+  await until(() => text().includes("Sent again: 1 of 2"));
+  // None of them waits any longer, so that nothing is left to look at.
+  await until(() => !text().includes("Sent again:"));
+});
+
+test("are shown as the newest answer has them: a late one brings nothing along", async () => {
+  const { backend } = await at("deliveries");
+  await until(() => lines().length === 3);
+  const request = backend.request.bind(backend);
+  let come: () => void = () => {};
+  const late = new Promise<void>((resolve) => (come = resolve));
+  backend.request = (async (method, path, body) => {
+    if (!path.includes("state=queued")) return request(method, path, body);
+    await late;
+    return { items: [{ ...((await request("GET", "/v1/deliveries")) as DeliveryPage).items[0], since: Date.now() + 60_000 }], failings: {} };
+  }) as typeof backend.request;
+  await fill("[name=deliveries-show]", "waiting");
+  await fill("[name=deliveries-show]", "problems");
+  await idle();
+  come();
+  await idle();
+  expect(lines()).toHaveLength(3);
+  button("Send all failed again").click();
+  await idle();
+  find<HTMLButtonElement>("dialog .danger").click();
+  await until(() => lines().length === 1);
+  // Up to when the list that is shown was read, not the late one.
+  expect((called(backend, "POST", "/v1/deliveries/resend")[0]!.body as { until: number }).until).toBeLessThanOrEqual(Date.now());
 });
 
 test("stand in the receipt of their message, by person and for groups", async () => {

@@ -1,6 +1,7 @@
 /** The page as a person uses it, over a server in memory. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { DemoBackend } from "../../demo/backend";
+import { Failure } from "../../src/backend/backend";
 import { button, called, fill, go, idle, open, rows, text, until } from "./harness";
 
 describe("inbox", () => {
@@ -153,6 +154,34 @@ describe("the next step", () => {
 });
 
 describe("people", () => {
+  test("a look at who is there that failed is told until one is answered", async () => {
+    const timers = vi.spyOn(globalThis, "setInterval");
+    const { backend } = await open();
+    await go("#/people");
+    await until(() => text().includes("chen-laptop"));
+    const look = timers.mock.calls.findLast(([, pause]) => pause === 20_000)![0];
+    timers.mockRestore();
+    const request = backend.request.bind(backend);
+    const broken = (...paths: string[]) => {
+      backend.request = ((method, path, body) => (paths.includes(path) ? Promise.reject(new Failure("network", "", 0)) : request(method, path, body))) as typeof backend.request;
+    };
+    const told = () => text().includes("The server cannot be reached.");
+    broken("/v1/devices");
+    look();
+    await until(told);
+    expect(text()).toContain("chen-laptop");
+    broken();
+    look();
+    await until(() => !told());
+    // Asked for by hand it is looked at as well.
+    broken("/v1/devices");
+    look();
+    await until(told);
+    broken();
+    button("Try again").click();
+    await until(() => !told());
+  });
+
   test("a token's secret is shown once", async () => {
     await open();
     await go("#/people");

@@ -68,6 +68,23 @@ describe("a receipt", () => {
     expect(text()).toContain("3 min late: it was planned for");
   });
 
+  test("counts as sent to whom it went at first, not whom a step brought in", async () => {
+    const sent = () => document.querySelector("[data-entry]")?.textContent ?? "";
+    const { backend } = await open({ people: "many" });
+    const told = backend.receipts.told[0]!;
+    told.people.find(({ user }) => user === "dora")!.escalated = "Copy00000001";
+    for (const each of told.people) if (each.state === "missing") each.state = each.user === "chen" ? "withdrawn" : "received";
+    await go(`#/receipts/${ID}`);
+    // As long as some rows are not known, nobody can tell how many of them were brought in.
+    await until(() => people().length === 200);
+    expect(sent()).toMatch(/^\s*Sent (today|yesterday)/);
+    button("More people").click();
+    await until(() => people().length === 240);
+    expect(sent()).toContain("Sent to 239 people");
+    await go("#/receipts/Demo00000118");
+    await until(() => sent().includes("Sent to 2 people"));
+  });
+
   test("reminds one person over the chosen way, once however often it is pressed", async () => {
     const { backend } = await receipt();
     await until(() => document.querySelectorAll("[name=again-way] option").length > 3);
@@ -214,10 +231,89 @@ describe("what somebody has not received", () => {
     expect(box(ID).checked).toBe(true);
   });
 
+  test("is shown as the newest answer has it: a late one brings nothing along", async () => {
+    const { backend } = await list();
+    const request = backend.request.bind(backend);
+    let come: () => void = () => {};
+    backend.request = ((method, path, body) => {
+      if (path.includes("filter=expired")) return new Promise<unknown>((resolve) => (come = () => resolve({ items: [] })));
+      return request(method, path, body);
+    }) as typeof backend.request;
+    button("Expired").click();
+    await idle();
+    button("Not received").click();
+    await until(() => called(backend, "GET", "/v1/receipts?filter=undelivered&limit=50").length === 2);
+    await idle();
+    come();
+    await idle();
+    expect(lines()).toHaveLength(3);
+    expect(button("Send again to all missing").disabled).toBe(true);
+    document.querySelector<HTMLInputElement>("[name=choose-all]")!.click();
+    await until(() => !button("Send again to all missing").disabled);
+  });
+
+  test("can be sent again too when it was found further back", async () => {
+    const { backend } = await open();
+    const request = backend.request.bind(backend);
+    backend.request = ((method, path, body) => {
+      const before = Number(/before=(\d+)/.exec(path)?.[1] ?? 900);
+      return path.startsWith("/v1/receipts") && before > 300 ? Promise.resolve({ items: [], next: before - 100 }) : request(method, path, body);
+    }) as typeof backend.request;
+    await go("#/receipts");
+    await until(() => text().includes("Nothing among the newer messages."));
+    button("Load older messages").click();
+    await until(() => lines().length === 3);
+    box(ID).click();
+    await until(() => !button("Send again to all missing").disabled);
+    button("Send again to all missing").click();
+    await until(() => orders(backend).length === 1);
+    expect(orders(backend)[0]!.until).toBeGreaterThan(0);
+  });
+
+  test("several again are seen and can be stopped whatever is listed meanwhile; they go as ordered", async () => {
+    const { backend } = await list();
+    await until(() => document.querySelectorAll("[name=again-way] option").length > 3);
+    document.querySelector<HTMLInputElement>("[name=choose-all]")!.click();
+    await until(() => text().includes("3 chosen"));
+    const sent: ResendMessage[] = [];
+    let answer: () => void = () => {};
+    const request = backend.request.bind(backend);
+    backend.request = (async (method, path, body) => {
+      if (path.endsWith("/resend")) {
+        sent.push(body as ResendMessage);
+        await new Promise<void>((resolve) => (answer = resolve));
+      }
+      return request(method, path, body);
+    }) as typeof backend.request;
+    button("Send again to all missing").click();
+    await until(() => text().includes("0 of 3 messages"));
+    button("Expired").click();
+    await until(() => text().includes("Nothing expired before everybody had it."));
+    expect(text()).toContain("0 of 3 messages");
+    button("All").click();
+    await until(() => lines().length === 8);
+    // A second order waits for the end of the first.
+    box(ID).click();
+    await until(() => text().includes("1 chosen"));
+    await fill("[name=again-way]", "wecom");
+    button("Send again to all missing").click();
+    answer();
+    await until(() => text().includes("1 of 3 messages"));
+    button("Cancel").click();
+    answer();
+    await until(() => text().includes("Shown again to 3 people."));
+    expect(sent).toEqual([sent[0], sent[0]]);
+    expect(sent[0]).toEqual({ via: ["desktop"], until: expect.any(Number) });
+    // What was left stays chosen.
+    await until(() => text().includes("1 chosen"));
+    expect(box("Demo00000118").checked).toBe(true);
+  });
+
   test("in Chinese", async () => {
     await list({ lang: "zh-CN" });
-    expect(lines()[1]!.textContent).toContain("尚未送达：bo、chen");
-    expect(document.querySelector("h1")?.textContent).toBe("送达情况");
+    expect(lines()[1]!.textContent).toContain("尚未收到：bo、chen");
+    expect(document.querySelector("h1")?.textContent).toBe("谁还没收到");
+    expect(document.querySelector("nav a[href='#/receipts']")?.textContent?.trim()).toBe("未收到");
   });
 });
 

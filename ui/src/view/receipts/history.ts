@@ -19,8 +19,9 @@ const ended: Record<Exclude<EscalationState, "running">, { icon: IconName; tone:
 /** `people`: whose rows are known; first and last are told only when that is everybody. */
 export function history(receipt: Receipt, people: readonly PersonReceipt[], ways: readonly WayName[]): Entry[] {
   const name = (user: string) => people.find((person) => person.user === user)?.display_name ?? user;
-  const events: Entry[] = [{ at: receipt.created_at, icon: "send", text: plural("history.published", receipt.counts.owed) }];
-  if (people.length >= receipt.counts.owed) events.push(...arrivals(people));
+  const everybody = people.length >= receipt.counts.owed;
+  const events: Entry[] = [{ at: receipt.created_at, icon: "send", text: published(receipt, everybody ? people : undefined) }];
+  if (everybody) events.push(...arrivals(people));
   for (const run of receipt.escalation?.steps ?? []) events.push(step(run, name, ways));
   const { escalation } = receipt;
   if (escalation && escalation.state !== "running") {
@@ -33,6 +34,12 @@ export function history(receipt: Receipt, people: readonly PersonReceipt[], ways
   if (next) events.push({ at: next.at, icon: "wait", tone: "next", text: t("history.next", { step: stepName(next) }), limit: next.left > 0 ? plural("history.left", next.left) : t("history.lastStep") });
   if (receipt.expires_at !== undefined && receipt.expires_at > receipt.as_of_ms) events.push({ at: receipt.expires_at, icon: "clock", tone: "soft", text: t("history.expires") });
   return events;
+}
+
+/** To how many it was sent at first. Whom its escalation brought in counts as owed too, and only the rows tell them apart. */
+function published({ counts, escalation }: Receipt, everybody: readonly PersonReceipt[] | undefined): string {
+  if (everybody) return plural("history.published", everybody.filter(({ escalated }) => escalated === undefined).length);
+  return escalation ? t("history.publishedPlain") : plural("history.published", counts.owed);
 }
 
 function arrivals(people: readonly PersonReceipt[]): Entry[] {
