@@ -163,10 +163,10 @@ export class DemoReceipts {
         policy: "on-call",
         state: "running",
         next: { step: 2, repeat: 0, at: now + 4 * MINUTE, left: 2 },
-        steps: [{ step: 1, repeat: 0, due_at: now - 20_000, at: now - 15_000, outcome: "notified", people: ["bo", "chen"], via: ["desktop", "wecom"] }],
+        steps: [{ step: 1, repeat: 0, due_at: now - 20_000, at: now - 15_000, outcome: "notified", people: ["bo", "chen"], told: 2, via: ["desktop", "wecom"] }],
       },
     });
-    tell(1, { people: [person(ann, { state: "received", received_at: now - 8 * MINUTE, device: "browser-k2x9" }), person(bo, { why: "offline", devices: [{ device: "bo-laptop", online: false, last_seen_at: now - 12 * MINUTE }] }), person(chen, { why: "no_way" }), person(dora, { state: "sent", sent_at: now - 9 * MINUTE, ways: [wecom("unknown", { code: "unknown", reason: "no answer within 15 s" })] })], escalation: { policy: "on-call", state: "exhausted", ended_at: now - 2 * MINUTE, steps: [{ step: 1, repeat: 0, due_at: now - 7 * MINUTE, at: now - 4 * MINUTE, outcome: "notified", people: ["bo"], via: ["wecom"] }] } });
+    tell(1, { people: [person(ann, { state: "received", received_at: now - 8 * MINUTE, device: "browser-k2x9" }), person(bo, { why: "offline", devices: [{ device: "bo-laptop", online: false, last_seen_at: now - 12 * MINUTE }] }), person(chen, { why: "no_way" }), person(dora, { state: "sent", sent_at: now - 9 * MINUTE, ways: [wecom("unknown", { code: "unknown", reason: "no answer within 15 s" })] })], escalation: { policy: "on-call", state: "exhausted", ended_at: now - 2 * MINUTE, steps: [{ step: 1, repeat: 0, due_at: now - 7 * MINUTE, at: now - 4 * MINUTE, outcome: "notified", people: ["bo"], told: 1, via: ["wecom"] }] } });
     tell(2, { people: [person(ann, { state: "read", received_at: now - 26 * MINUTE, read_at: now - 20 * MINUTE, device: "browser-k2x9" }), person(chen, { why: "unconfirmed", devices: [{ ...laptop, online: true }] })] });
     tell(3, { people: [person(ann, { state: "received", received_at: now - 47 * MINUTE, device: "browser-k2x9" })] });
     tell(4, { people: [person(ann, { state: "acknowledged", received_at: now - 75 * MINUTE, acknowledged_at: now - 60 * MINUTE, device: "browser-k2x9" }), person(bo, { state: "received", received_at: now - 74 * MINUTE, device: "bo-laptop" })], escalation: { policy: "on-call", state: "acknowledged", ended_at: now - 60 * MINUTE, by: "ann", steps: [] } });

@@ -285,8 +285,10 @@ pub struct StepRun {
     pub at: Millis,
     /// What became of it.
     pub outcome: StepOutcome,
-    /// Whom it told, by name.
+    /// Whom it told, by name; at most 100, `told` has the number.
     pub people: Vec<String>,
+    /// How many it told.
+    pub told: u64,
     /// Over these ways.
     pub via: Vec<String>,
 }

@@ -59,6 +59,10 @@ pub enum Shown {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[ts(optional_fields)]
 pub struct PersonReceipt {
+    /// Which of all that ever had the name, for the server itself: names of people who were removed are used again.
+    #[serde(skip)]
+    #[ts(skip)]
+    pub whose: i64,
     /// User name.
     pub user: String,
     /// The name people know them by.

@@ -89,7 +89,9 @@ pub struct Claim {
 /// A device of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Here {
-    /// The person's name.
+    /// The person.
+    pub owner: UserId,
+    /// Their name.
     pub user: String,
     /// Which it is.
     pub id: DeviceId,

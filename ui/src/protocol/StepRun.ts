@@ -26,9 +26,13 @@ at: number,
  */
 outcome: StepOutcome,
 /**
- * Whom it told, by name.
+ * Whom it told, by name; at most 100, `told` has the number.
  */
 people: Array<string>,
+/**
+ * How many it told.
+ */
+told: number,
 /**
  * Over these ways.
  */

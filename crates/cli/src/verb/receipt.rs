@@ -188,6 +188,7 @@ mod tests {
 
     fn receipt(states: &[State]) -> Receipt {
         let person = |state: &State| PersonReceipt {
+            whose: 0,
             user: "u".into(),
             display_name: "U".into(),
             state: *state,

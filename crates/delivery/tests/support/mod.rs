@@ -17,7 +17,7 @@ use tocsin_protocol::{
     delivery::{Binding, ChannelHealth, ChannelKind, ChannelSettings, DeliveryDetail, Resend, Route},
 };
 use tocsin_store::{
-    Error, NewMessage, Result, Store,
+    Error, NewMessage, Result, Store, UserId,
     conformance::{
         Bench, DAY, Hand,
         outbox::{Post, herald},
@@ -327,7 +327,11 @@ impl Outbox for Brittle {
     async fn confirm(&self, confirmation: Confirmation, herald: Option<Herald>) -> Result<bool> {
         self.outbox.confirm(confirmation, herald).await
     }
-    async fn ways(&self, messages: Vec<MessageId>, people: Vec<String>) -> Result<Vec<Delivery>> {
+    async fn ways(
+        &self,
+        messages: Vec<MessageId>,
+        people: Vec<UserId>,
+    ) -> Result<Vec<(Option<UserId>, Delivery)>> {
         self.outbox.ways(messages, people).await
     }
     async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>> {

@@ -13,7 +13,10 @@ use tocsin_protocol::{
     delivery::{Channel, DeliveryDetail, Resend, Resent},
     limits::{PAGE_DEFAULT, PAGE_MOST},
 };
-use tocsin_store::outbox::{DeliveryId, DeliveryQuery, codes};
+use tocsin_store::{
+    UserId,
+    outbox::{DeliveryId, DeliveryQuery, codes},
+};
 use utoipa::IntoParams;
 
 use super::{
@@ -126,21 +129,22 @@ pub async fn resend(
 pub async fn add_ways(outside: &Outside, receipt: &mut Receipt) -> Result<(), Failure> {
     let copies: BTreeSet<_> = receipt.people.iter().filter_map(|person| person.escalated).collect();
     let messages = std::iter::once(receipt.id).chain(copies).collect();
+    // Not by name: somebody else may have had it.
     let mut people: HashMap<_, _> =
-        receipt.people.iter_mut().map(|person| (person.user.clone(), &mut person.ways)).collect();
-    let deliveries = outside.outbox.ways(messages, people.keys().cloned().collect()).await?;
+        receipt.people.iter_mut().map(|person| (UserId(person.whose), &mut person.ways)).collect();
+    let deliveries = outside.outbox.ways(messages, people.keys().copied().collect()).await?;
     if deliveries.is_empty() {
         return Ok(());
     }
     let channels = outside.outbox.channels().await?;
     let channels: BTreeMap<_, _> = channels.iter().map(|channel| (channel.name.as_str(), channel)).collect();
-    for delivery in deliveries {
+    for (user, delivery) in deliveries {
         let way = way(&delivery, channels.get(delivery.channel.as_str()).copied());
-        match &delivery.user {
+        match user {
             None if receipt.whole => receipt.groups.push(way),
             None => {}
             Some(user) => {
-                if let Some(ways) = people.get_mut(user) {
+                if let Some(ways) = people.get_mut(&user) {
                     ways.push(way);
                 }
             }

@@ -8,7 +8,7 @@ use tocsin_protocol::{
     escalation::{Cancelled, DryRun, PolicySettings, ResendMessage, ResentMessage, Timeline},
     limits::RECIPIENTS,
 };
-use tocsin_store::escalation::Escalations;
+use tocsin_store::escalation::{BACK_MS, Escalations};
 
 use super::{
     check::{self, invalid},
@@ -75,6 +75,12 @@ pub async fn resend(
     if what.people.as_ref().is_some_and(|people| people.len() > RECIPIENTS) {
         return Err(invalid("people", format!("at most {RECIPIENTS} at once")));
     }
+    let now = (state.clock)();
+    if what.until > now.saturating_add(BACK_MS) {
+        return Err(invalid("until", "is in the future").hint("give the receipt's `as_of_ms`"));
+    }
+    // It reaches as many people as a message does.
+    state.pace.take(identity.principal.token, now)?;
     Ok(Answer(escalations(&state)?.resend_message(identity.viewer(), id, what).await?))
 }
 

@@ -13,7 +13,7 @@ use tocsin_protocol::{
         TAG_BYTES, TAGS, TITLE_BYTES,
     },
 };
-use tocsin_store::{Idempotency, NewMessage, Sender};
+use tocsin_store::{Idempotency, NewMessage, Sender, escalation::SILENCE_KEY};
 
 use super::{
     check::{self, invalid},
@@ -125,6 +125,13 @@ pub fn check_fields(publish: &Publish) -> Result<(), Failure> {
     }
     if let Some(key) = &publish.key {
         check::some_text("key", key, KEY_BYTES)?;
+        if key.starts_with(SILENCE_KEY) {
+            return Err(invalid(
+                "key",
+                format!("{SILENCE_KEY:?} is what the server tells of silent topics with"),
+            )
+            .hint("take a key that begins otherwise"));
+        }
     }
     if publish.key.is_some() && publish.replaces.is_some() {
         return Err(invalid("replaces", "contradicts `key`")

@@ -12,7 +12,7 @@ use tocsin_protocol::{
     limits::{PAGE_DEFAULT, PAGE_MOST},
     receipt::{PEOPLE_PAGE, Presence, ReceiptFilter, State as Standing, WAIT_MOST_S, Waited, Why},
 };
-use tocsin_store::{PeoplePage, ReceiptQuery};
+use tocsin_store::{PeoplePage, ReceiptQuery, UserId, Viewer};
 use utoipa::IntoParams;
 
 use super::{
@@ -25,6 +25,8 @@ use crate::{AppState, Failure, auth::Identity};
 /// How long is waited for a milestone when nothing else is said, seconds: what proxies allow a request without an
 /// answer.
 const WAIT_DEFAULT_S: u64 = 30;
+/// Looks at a receipt until nothing changed meanwhile.
+const LOOKS: u32 = 3;
 
 /// Which part of a receipt, and when.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -62,7 +64,7 @@ pub async fn receipt(
     }
     let page = PeoplePage { after: params.after, limit };
     // Also before anything is waited for: who may not see it is told at once.
-    let mut receipt = state.store.receipt(identity.viewer(), id, page.clone()).await?;
+    let mut receipt = with_ways(&state, identity.viewer(), id, &page).await?;
     if let Some(milestone) = params.wait {
         if !receipt.whole {
             return Err(Failure::new(
@@ -72,26 +74,50 @@ pub async fn receipt(
         }
         let patience = Duration::from_secs(timeout);
         let reached = state.waiting.reached(&state, identity.proof(), (id, milestone), patience).await?;
-        receipt = state.store.receipt(identity.viewer(), id, page).await?;
+        // Much may have happened meanwhile, to whoever waited too.
+        identity.recheck(&state).await?;
+        receipt = with_ways(&state, identity.viewer(), id, &page).await?;
         receipt.waited = Some(Waited { milestone, reached });
-    }
-    if let Some(outside) = &state.outside {
-        deliveries::add_ways(outside, &mut receipt).await?;
     }
     explain(&state, &mut receipt).await?;
     Ok(Answer(receipt))
 }
 
+/// The receipt, and its ways of the same moment: both are read again if a delivery changed in between.
+async fn with_ways(
+    state: &AppState,
+    viewer: Viewer,
+    id: MessageId,
+    page: &PeoplePage,
+) -> Result<Receipt, Failure> {
+    let Some(outside) = &state.outside else {
+        return Ok(state.store.receipt(viewer, id, page.clone()).await?);
+    };
+    let mut changed = outside.outbox.outbox_changed();
+    let mut looks = 0;
+    loop {
+        looks += 1;
+        changed.mark_unchanged();
+        let mut receipt = state.store.receipt(viewer, id, page.clone()).await?;
+        deliveries::add_ways(outside, &mut receipt).await?;
+        // While much is sent all the time, a receipt that is a moment older than its ways is better than none.
+        if looks == LOOKS || !changed.has_changed().unwrap_or(false) {
+            return Ok(receipt);
+        }
+    }
+}
+
 /// Adds the devices of the page's people and, to those who are missing, why.
 async fn explain(state: &AppState, receipt: &mut Receipt) -> Result<(), Failure> {
     let names: Vec<String> = receipt.people.iter().map(|person| person.user.clone()).collect();
-    let mut devices: HashMap<String, Vec<Presence>> = HashMap::new();
+    // Not by name: somebody else may have had it.
+    let mut devices: HashMap<UserId, Vec<Presence>> = HashMap::new();
     for mut here in state.store.presences(&names).await? {
         here.presence.online = state.hub.online(here.id);
-        devices.entry(here.user).or_default().push(here.presence);
+        devices.entry(here.owner).or_default().push(here.presence);
     }
     for person in &mut receipt.people {
-        person.devices = devices.remove(&person.user).unwrap_or_default();
+        person.devices = devices.remove(&UserId(person.whose)).unwrap_or_default();
         if person.state != Standing::Missing {
             continue;
         }

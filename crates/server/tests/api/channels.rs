@@ -25,7 +25,8 @@ async fn a_card_is_pressed_on_the_phone_and_the_receipt_says_so() {
     let card = desk.on_the_phone().await;
     assert_eq!(card.buttons[0].text, "Got it", "short enough for a button");
     let receipt = desk.receipt(&id, "accepted", way_is("accepted")).await;
-    assert_eq!(ann(&receipt)["state"], "sent", "the platform took it, no device of ours has it");
+    // The platform took it, no device of ours has it.
+    assert_eq!(ann(&receipt)["state"], "sent", "a receipt and its ways are of the same moment");
     desk.sim.press(card.id, "acknowledge").unwrap();
     let receipt = desk.receipt(&id, "acknowledged", |receipt| ann(receipt)["state"] == "acknowledged").await;
     assert_eq!(receipt["counts"]["acknowledged"], 1);

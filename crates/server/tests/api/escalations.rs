@@ -197,6 +197,8 @@ async fn a_second_click_sends_nothing_twice() {
     let second = office.post(&office.sender, &path, again.clone()).await.is(200);
     assert_eq!((&second["reminded"], &second["already"]), (&json!(0), &json!(1)));
     office.post(&office.sender, &path, json!({"via": [], "until": seen})).await.refuses(422, "invalid_field");
+    let ahead = json!({"via": ["desktop"], "until": seen.as_i64().unwrap() + 3_600_000});
+    office.post(&office.sender, &path, ahead).await.refuses(422, "invalid_field");
     let stranger = office.post(&office.ann, &path, again).await;
     assert!(matches!(stranger.status.as_u16(), 403 | 404), "{}", stranger.text);
     office.close().await;

@@ -65,6 +65,14 @@ async fn a_repeated_key_repeats_the_answer_and_another_request_conflicts() {
 }
 
 #[tokio::test]
+async fn what_the_server_tells_of_silence_has_a_key_of_its_own() {
+    let office = Office::open().await;
+    let body = json!({"topic": "ops", "title": "x", "key": "_silence"});
+    office.post(&office.root, "/v1/messages", body).await.refuses(422, "invalid_field");
+    office.close().await;
+}
+
+#[tokio::test]
 async fn a_message_that_replaces_another_takes_its_place() {
     let office = Office::open().await;
     let replace = async |token: &str, id: &str, title: &str| {

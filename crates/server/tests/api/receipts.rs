@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use tocsin_protocol::{NewUser, Role};
 use tocsin_server::waiting::WAITS_MOST;
+use tocsin_store::Store as _;
 
 use crate::office::Office;
 
@@ -74,6 +76,26 @@ async fn a_token_waits_for_so_many_at_once() {
         assert_eq!(answer.is(200)["waited"]["reached"], true);
     }
     office.get(&office.sender, &waits).await.is(200);
+    office.close().await;
+}
+
+#[tokio::test]
+async fn whoever_is_turned_out_while_they_wait_learns_nothing() {
+    let office = Office::open().await;
+    let order = json!({"kind": "sender", "name": "other", "topics": ["ops"]});
+    let made = office.post(&office.root, "/v1/tokens", order).await.is(201);
+    let (secret, token) = (made["secret"].as_str().unwrap(), made["id"].as_str().unwrap());
+    let message = json!({"topic": "ops", "title": "page"});
+    let sent = office.post(secret, "/v1/messages", message).await.is(201);
+    let id = sent["id"].as_str().unwrap();
+    let path = format!("/v1/messages/{id}/receipt?wait=acknowledged_by_any&timeout=60");
+    let waits = office.get(secret, &path);
+    let turns = async {
+        office.call(&office.root, "DELETE", &format!("/v1/tokens/{token}")).await.is(204);
+        acknowledge(&office, &office.ann, id).await;
+    };
+    let (answer, ()) = tokio::time::timeout(PATIENCE, async { tokio::join!(waits, turns) }).await.unwrap();
+    answer.refuses(401, "unauthorised");
     office.close().await;
 }
 
@@ -227,5 +249,20 @@ async fn receipts_are_listed_by_what_is_the_matter() {
     assert_eq!(listed(&office.root, "filter=expired").await, "direct");
     office.get(&office.root, "/v1/receipts?filter=lost").await.refuses(400, "bad_request");
     office.get(&office.root, "/v1/receipts?limit=0").await.refuses(422, "invalid_field");
+    office.close().await;
+}
+
+#[tokio::test]
+async fn who_was_removed_has_nothing_of_a_namesake() {
+    let office = Office::open().await;
+    let id = office.publish("page").await;
+    office.store.remove_user("bob").await.unwrap();
+    let new = NewUser { name: "bob".into(), display_name: None, role: Role::Member };
+    let (other, _) = office.store.add_user(new).await.unwrap();
+    office.store.open_device(other, "phone").await.unwrap();
+    let receipt = office.get(&office.sender, &format!("/v1/messages/{id}/receipt")).await.is(200);
+    let people = receipt["people"].as_array().unwrap();
+    let row = people.iter().find(|person| person["user"] == "bob").unwrap();
+    assert_eq!((&row["state"], row.get("devices")), (&json!("withdrawn"), None), "{receipt:#}");
     office.close().await;
 }

@@ -42,8 +42,9 @@ pub(crate) fn timeline(what: &DryRun, policy: &PolicySettings, desk: &Desk, now:
         let people = match &step.notify {
             Notify::Missing => audience.iter().cloned().collect(),
             Notify::Next { people } => {
-                progress.person += 1;
-                let next = people[(progress.person - 1) % people.len()].clone();
+                let told = progress.told_of(&policy.steps);
+                let next = people[*told % people.len()].clone();
+                *told += 1;
                 // Whoever is brought in belongs to it from then on.
                 audience.insert(next.clone());
                 vec![next]

@@ -13,8 +13,9 @@
 //! - Finding what is due reads only what is due.
 //! - Times are wall clock. A step that runs more than [`LATE_MS`] late moves `base`, so that later ones keep their
 //!   distance: after a sleep the first overdue step runs at once, and no other. What expired meanwhile never runs.
-//! - **The clock is set back** by more than [`BACK_MS`]: what was planned by the later clock is moved back by as much,
-//!   so that a step comes as long after the one before as it should. None is lost, and none that ran runs again.
+//! - **The clock is set back** by more than [`BACK_MS`]: nobody knows how long what was planned by the later clock has
+//!   waited, and its wait begins anew. So a step comes at most twice as long after the one before as it should (and as
+//!   much later as it takes to notice). None is lost, and none that ran runs again.
 //! - **The clock is set forward**: like a sleep.
 //! - After the last step people get as long to answer as they had after the one before; then it is `exhausted`. An
 //!   acknowledgement that comes still later settles it all the same.

@@ -26,8 +26,8 @@ pub(crate) struct Progress {
     /// The next one; as many as there are: the end.
     pub(crate) step: usize,
     pub(crate) repeat: u32,
-    /// How many of lists were told.
-    pub(crate) person: usize,
+    /// Of each list, by the first step that has it: how many were told.
+    pub(crate) told: Vec<usize>,
     /// When `due_at` was set.
     pub(crate) since: Millis,
     /// When to look at it; nothing: never again.
@@ -92,7 +92,7 @@ impl Progress {
     pub(crate) fn begin(rules: &Rules<'_>, at: Millis, now: Millis) -> Self {
         let first = rules.places().min().map_or((rules.steps.len(), 0), |(_, step, repeat)| (step, repeat));
         let mut progress =
-            Self { base: at, step: first.0, repeat: first.1, person: 0, since: now, due_at: None };
+            Self { base: at, step: first.0, repeat: first.1, told: Vec::new(), since: now, due_at: None };
         progress.due_at = Some(progress.look_at(rules));
         progress
     }
@@ -145,6 +145,16 @@ impl Progress {
         self.since = now;
         self.due_at = Some(self.look_at(rules));
         true
+    }
+
+    /// How many of the next step's list were told. Steps with the same list go on where the other was.
+    pub(crate) fn told_of(&mut self, steps: &[Step]) -> &mut usize {
+        let here = steps.get(self.step).map(|step| &step.notify);
+        let list = steps.iter().position(|step| Some(&step.notify) == here).unwrap_or(self.step);
+        if self.told.len() <= list {
+            self.told.resize(list + 1, 0);
+        }
+        &mut self.told[list]
     }
 
     /// What comes next, if nobody answers; nothing: nothing does before the message expires.

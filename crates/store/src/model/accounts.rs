@@ -169,8 +169,10 @@ impl Facts {
             let every = rules::expectation(every_s)?;
             if every != topic.expect_ms {
                 topic.expect_ms = every;
-                topic.expected_by = every.map(|every| self.now + every);
-                topic.silent_since = None;
+                // A silence that was told of stays until a message comes, or nothing is expected any more.
+                topic.silent_since = topic.silent_since.filter(|_| every.is_some());
+                let is_silent = topic.silent_since.is_some();
+                topic.expected_by = every.filter(|_| !is_silent).map(|every| self.now + every);
             }
         }
         let listed = self.listed_topic(&topic, None);

@@ -165,7 +165,7 @@ impl Facts {
         }))
     }
 
-    fn supersede(&mut self, older: &MessageFact, newer: &MessageFact) {
+    pub(super) fn supersede(&mut self, older: &MessageFact, newer: &MessageFact) {
         self.post_superseded(older.seq);
         for fact in &mut self.messages {
             if fact.seq == older.seq {

@@ -29,7 +29,8 @@ impl Facts {
         }
     }
 
-    /// Everybody of the audience, and whoever its escalation brought in with the copy that they got.
+    /// Everybody of the audience, and whoever its escalation brought in with the copy that they got: whichever of the two
+    /// came further.
     pub(super) fn people(&self, fact: &MessageFact) -> Vec<(UserId, MessageFact)> {
         let of = |fact: &MessageFact| {
             let audience = self.users.iter().filter(|user| self.owed(user.id, fact));
@@ -38,8 +39,14 @@ impl Facts {
         let mut people = of(fact);
         for copy in self.copies(fact.seq) {
             for (user, copy) in of(&copy) {
-                people.retain(|(known, _)| *known != user);
-                people.push((user, copy));
+                let Some((_, known)) = people.iter_mut().find(|(known, _)| *known == user) else {
+                    people.push((user, copy));
+                    continue;
+                };
+                let state = self.state(user, known);
+                if state == State::Withdrawn || self.state(user, &copy) > state {
+                    *known = copy;
+                }
             }
         }
         people
@@ -90,7 +97,11 @@ impl Facts {
         let lacking = |wanted| Self::lacking(&rows, |state| rules::lacks(state, wanted));
         let after: Vec<&PersonReceipt> =
             rows.iter().filter(|row| page.after.as_ref().is_none_or(|after| row.user > *after)).collect();
-        let people: Vec<PersonReceipt> = after.iter().take(page.limit).map(|row| (*row).clone()).collect();
+        let mut end = after.len().min(page.limit);
+        while end > 0 && after.get(end).is_some_and(|row| row.user == after[end - 1].user) {
+            end += 1;
+        }
+        let people: Vec<PersonReceipt> = after[..end].iter().map(|row| (*row).clone()).collect();
         let next = people.last().filter(|_| people.len() < after.len()).map(|row| row.user.clone());
         Ok(Receipt {
             id,
@@ -191,7 +202,7 @@ impl Facts {
             for device in self.devices.iter().filter(|d| d.user == user.id && !d.removed) {
                 let (name, last_seen_at) = (device.name.clone(), device.last_seen_at);
                 let presence = Presence { device: name, online: false, last_seen_at };
-                found.push(Here { user: user.name.clone(), id: device.id, presence });
+                found.push(Here { owner: user.id, user: user.name.clone(), id: device.id, presence });
             }
         }
         found.sort_by_key(|here| (here.user.to_ascii_lowercase(), here.presence.device.clone()));
@@ -220,6 +231,7 @@ impl Facts {
         });
         let best = reports.min_by_key(|(device, shown, at)| (std::cmp::Reverse(step(*shown)), *at, *device));
         PersonReceipt {
+            whose: user.id.0,
             user: user.name.clone(),
             display_name: user.display_name.clone(),
             state: self.state(user.id, fact),

@@ -154,6 +154,16 @@ impl Health {
         self.probe_until = 0;
     }
 
+    /// The clock was set back: what the later one closed is tried by one delivery now. Whether it was closed.
+    pub fn set_back(&mut self, now: Millis) -> bool {
+        if self.open_until.max(self.probe_until) <= now {
+            return false;
+        }
+        self.open_until = self.open_until.min(now);
+        self.probe_until = 0;
+        true
+    }
+
     /// Takes one retry. Where there is none left, the retry waits until there is one.
     pub fn retry_at(&mut self, at: Millis, now: Millis, roll: f64) -> Millis {
         let since = now.saturating_sub(self.budget_at).max(0);

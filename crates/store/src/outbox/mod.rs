@@ -30,7 +30,7 @@ use tocsin_protocol::{
 };
 use tokio::sync::watch;
 
-use crate::Result;
+use crate::{Result, UserId};
 pub(crate) use late::{NOWHERE, not_wanted, or_unknown, too_late};
 pub use work::{
     Again, ClaimOrder, Claimed, Confirmation, Fall, Herald, History, Item, Job, Lease, Limits, Next, Noticed,
@@ -152,7 +152,8 @@ pub trait Outbox: Send + Sync + 'static {
     /// Leases lanes whose time has come, and ends what waited for too long or has no address any more. Leases that are over are
     /// taken back whatever their channel, also one that is not served.
     async fn claim_lanes(&self, order: ClaimOrder) -> Result<Claimed>;
-    /// The clock was set back: what waits since a time that has not come yet is due now, and no lease is longer than this.
+    /// The clock was set back: what waits since a time that has not come yet is due now, no lease is longer than this, and a
+    /// channel that was closed by the later clock is tried.
     /// Reads all that waits, so it is for the start and for when it is noticed. How many it was about.
     async fn mend_times(&self, lease_ms: Millis) -> Result<u64>;
     /// Books a try. A lease that is over, or a delivery that no longer waits, is [`Error::Gone`](crate::Error::Gone):
@@ -167,9 +168,13 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Deliveries, newest first.
     async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>>;
-    /// How these messages fare with these people and with groups, in the order in which they were queued. Reports on a
-    /// message are not the message.
-    async fn ways(&self, messages: Vec<MessageId>, people: Vec<String>) -> Result<Vec<Delivery>>;
+    /// How these messages fare with these people and, without one, with groups, in the order in which they were queued.
+    /// Reports on a message are not the message.
+    async fn ways(
+        &self,
+        messages: Vec<MessageId>,
+        people: Vec<UserId>,
+    ) -> Result<Vec<(Option<UserId>, Delivery)>>;
     /// One with its tries.
     async fn delivery(&self, id: DeliveryId) -> Result<DeliveryDetail>;
     /// Queues what failed, again: the oldest [`RESEND_MOST`] of what can be sent. How many; where there may be more, it is

@@ -47,7 +47,7 @@ pub(super) fn older(view: &View<'_>, new: &NewMessage, address: &Address) -> Out
         })
         .optional()?;
     let found = seq.map(|seq| message::at(view, seq)).transpose()?.flatten();
-    Ok(found.map(Older::of))
+    Ok(found.as_ref().map(Older::of))
 }
 
 fn replaced(view: &View<'_>, new: &NewMessage, id: MessageId) -> Outcome<Older> {
@@ -65,7 +65,7 @@ fn replaced(view: &View<'_>, new: &NewMessage, id: MessageId) -> Outcome<Older> 
         ))
         .into());
     }
-    Ok(Older::of(found))
+    Ok(Older::of(&found))
 }
 
 fn same_sender(sender: &Sender, user: Option<UserId>, token: TokenId) -> bool {
@@ -76,8 +76,8 @@ fn same_sender(sender: &Sender, user: Option<UserId>, token: TokenId) -> bool {
 }
 
 impl Older {
-    fn of(found: message::Found) -> Self {
-        let message = found.stored.message;
+    pub(super) fn of(found: &message::Found) -> Self {
+        let message = &found.stored.message;
         Self {
             seq: found.seq,
             id: message.id,

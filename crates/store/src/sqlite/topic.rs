@@ -99,11 +99,13 @@ fn attach(tx: &mut Tx<'_>, id: TopicId, policy: &str) -> Outcome<()> {
     Ok(())
 }
 
-/// Sets how often it is expected to speak, from now on; 0: not any more. A silence that was told of is over with it.
+/// Sets how often it is expected to speak, from now on; 0: not any more, and a silence that was told of is over with it.
+/// Otherwise that stays until a message comes: nothing spoke.
 fn expect(tx: &mut Tx<'_>, id: TopicId, every_s: u64) -> Outcome<()> {
     let every = rules::expectation(every_s)?;
     tx.names.forget();
-    let sql = "UPDATE topic SET expect_every_ms = ?2, expected_by = ?3, silent_since = NULL WHERE id = ?1";
+    let sql = "UPDATE topic SET expect_every_ms = ?2, expected_by = CASE WHEN silent_since IS NULL THEN ?3 END, \
+               silent_since = CASE WHEN ?2 IS NOT NULL THEN silent_since END WHERE id = ?1";
     let by = every.map(|every| tx.now.saturating_add(every));
     tx.conn.prepare_cached(sql)?.execute((id.0, every, by))?;
     tx.stirred = true;

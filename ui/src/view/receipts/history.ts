@@ -3,7 +3,7 @@ import type { IconName } from "../../part/Icon.svelte";
 import type { Entry } from "../../part/Timeline.svelte";
 import type { EscalationState, PersonReceipt, Receipt, StepRun } from "../../protocol";
 import { wayName, type WayName } from "../../state/ways";
-import { listed, moment, plural, span, t } from "../../text/i18n.svelte";
+import { listed, moment, number, plural, span, t } from "../../text/i18n.svelte";
 
 /** A step that ran so much after its time was held up: the computer slept, or the server was down. */
 const LATE_MS = 60_000;
@@ -62,10 +62,16 @@ function step(run: StepRun, name: (user: string) => string, ways: readonly WayNa
     tone: run.outcome === "notified" ? undefined : run.outcome === "held" ? "soft" : "bad",
     text:
       run.outcome === "notified"
-        ? t("history.notified", { step: which, people: listed(run.people.map(name)), ways: listed(run.via.map((way) => wayName(way, ways))) })
+        ? t("history.notified", { step: which, people: names(run, name), ways: listed(run.via.map((way) => wayName(way, ways))) })
         : t(`history.${run.outcome}`, { step: which }),
     ...(late > LATE_MS ? { note: t("history.late", { late: span(late / 1000), time: moment(run.due_at) }) } : {}),
   };
+}
+
+/** Whom it told; a step that told very many names the first of them. */
+function names({ people, told }: StepRun, name: (user: string) => string): string {
+  const shown = listed(people.map(name));
+  return told > people.length ? `${shown} ${t("receipt.missingMore", { count: number(told - people.length) })}` : shown;
 }
 
 /** “Step 2”, or “Step 2, repetition 1”. */

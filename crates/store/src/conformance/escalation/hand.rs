@@ -74,6 +74,24 @@ pub async fn a_resend_is_once_per_look(watch: Watch) {
     assert_eq!(watch.reminded(desk).await, [] as [MessageId; 0], "who has it is left alone");
 }
 
+/// The clock was set back since: what was sent by the later one is no answer to who looks now.
+pub async fn a_resend_by_a_later_clock_holds_nothing_up(watch: Watch) {
+    let ids = watch.desk(&["ann"], &[]).await;
+    let phone = watch.bench().device(ids[0], "phone").await;
+    let (id, _) = watch.bench().publish(to_topic("ops")).await;
+    let click = async || {
+        let until = watch.bench().receipt(id).await.as_of_ms;
+        watch.escalations.resend_message(BOSS, id, again(until, None, &["desktop"])).await.unwrap()
+    };
+    assert_eq!(click().await.reminded, 1);
+    watch.bench().hand.step(-86_400 * SECOND);
+    assert_eq!(click().await, ResentMessage { reminded: 1, ..ResentMessage::default() });
+    assert_eq!(click().await.already, 1, "once per look");
+    watch.bench().hand.step(-SECOND);
+    assert_eq!(click().await.already, 1, "a clock that is being corrected");
+    assert_eq!(watch.reminded(phone).await, [id, id]);
+}
+
 /// Devices would not show it: neither what expired nor what somebody took care of.
 pub async fn what_is_over_is_not_shown_again(watch: Watch) {
     let ids = watch.desk(&["ann", "bob"], &[]).await;

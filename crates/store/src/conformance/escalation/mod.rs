@@ -184,6 +184,7 @@ macro_rules! escalation_cases {
     ($make:path) => {
         $crate::escalation_cases! { @ $make:
             a_step_runs_at_its_time_and_once what_holds_is_not_told the_next_one_each_time
+            another_list_begins_with_its_first
             who_is_done_is_passed_over a_late_step_keeps_the_distance steps_of_several_messages_run_in_order
             an_expired_message_escalates_no_more quiet_hours_put_off_what_is_not_critical
             a_clock_set_back_loses_no_step_and_repeats_none people_have_time_to_answer_the_last_step
@@ -191,15 +192,19 @@ macro_rules! escalation_cases {
             one_acknowledgement_settles_it_for_all a_copy_counts_for_the_original
             everybodys_acknowledgement_where_it_is_asked_for who_leaves_is_not_waited_for
             a_newer_version_takes_over a_newer_version_reaches_those_brought_in an_acknowledgement_that_stands_starts_nothing
+            who_belongs_to_it_by_now_has_it_once what_was_acknowledged_goes_with_who_joins
+            what_somebody_took_care_of_stays_so
             what_is_over_is_over_for_those_brought_in settling_comes_late_too
             a_channel_rings_again_and_leaves_what_waits who_has_no_address_is_not_told a_group_is_told_of_whom
             a_settled_step_is_not_sent a_switched_off_channel_is_no_way what_names_people_is_not_for_a_group
             cancelling_stops_all_that_waits only_sender_and_admins_act a_resend_is_once_per_look
             a_resend_to_some_over_a_channel what_is_over_is_not_shown_again what_cannot_be_sent_again a_resend_is_once_per_way
+            a_resend_by_a_later_clock_holds_nothing_up
             a_sender_keeps_to_its_topic
             policies_are_listed_attached_and_removed what_cannot_be_a_policy_is_refused
             a_dry_run_tells_when_and_whom a_dry_run_warns no_channel_is_named_desktop
-            silence_is_told_once_and_when_it_ends the_server_itself_does_not_count
+            silence_is_told_once_and_when_it_ends another_expectation_does_not_end_the_silence
+            the_server_itself_does_not_count
             expecting_nothing_ends_the_silence a_sleep_is_one_silence expectations_have_a_shortest
             a_wake_gives_time_to_speak what_speaks_again_is_told_soon
             a_milestone_is_told_once what_expires_unreached_is_missed an_exhausted_escalation_is_missed
@@ -209,6 +214,8 @@ macro_rules! escalation_cases {
             people_come_in_pages a_channel_counts the_earlier_way_is_named receipts_are_filtered
             receipts_are_whose_they_are receipts_come_in_pages presences_are_of_who_is_asked
             lists_name_who_lacks_what a_channel_that_delivered_withdraws_nothing
+            a_step_names_the_first_it_told a_name_used_again_is_another_person
+            a_failing_copy_of_an_alert_raises_none
         }
     };
     (@ $make:path: $($case:ident)*) => {

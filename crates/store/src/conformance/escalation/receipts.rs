@@ -1,12 +1,12 @@
 //! Receipts over all ways.
 
 use tocsin_protocol::{
-    EscalationState, MessageId, NewUser, ReceiptSummary, Role, State,
+    EscalationState, MessageId, NewUser, PersonReceipt, ReceiptSummary, Role, State,
     escalation::Milestone as M,
     receipt::{NAMES_MOST, ReceiptFilter as F},
 };
 
-use super::{SECOND, Watch, keyed, next, to_people, to_topic, urgent};
+use super::{SECOND, Watch, keyed, next, step, to_people, to_topic, urgent};
 use crate::{
     Authority, Error, NewMessage, PeoplePage, Pressed, ReceiptQuery, Sender, TokenId, UserId, Viewer,
     outbox::{ALERTS, Confirmation, Next},
@@ -248,6 +248,43 @@ pub async fn lists_name_who_lacks_what(watch: Watch) {
     assert_eq!(receipt.unread, names[2..102]);
     assert_eq!(receipt.unacknowledged, names[1..101]);
     assert_eq!(receipt.as_of_ms, watch.bench().hand.now());
+}
+
+/// A step names the first hundred that it told, and has the number of all.
+pub async fn a_step_names_the_first_it_told(watch: Watch) {
+    let names: Vec<String> = (0..NAMES_MOST + 5).map(|n| format!("p{n:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    watch.desk(&names, &[]).await;
+    watch.policy(vec![step(60, M::AcknowledgedByAny)]).await;
+    let id = watch.alert(4).await;
+    watch.after(60).await;
+    let run = watch.escalation(id).await.steps.remove(0);
+    assert_eq!(run.people, names[..NAMES_MOST]);
+    assert_eq!(run.told, names.len() as u64);
+}
+
+/// Whoever has the name of somebody who was removed is another person: ways and devices are of one of them.
+pub async fn a_name_used_again_is_another_person(watch: Watch) {
+    let ids = watch.desk(&["ann", "yan"], &[]).await;
+    watch.app(&["yan"]).await;
+    watch.post.route("app", None, None, 1).await;
+    watch.policy(vec![next(60, &["yan"])]).await;
+    let id = watch.alert(4).await;
+    watch.bench().store.remove_user("yan").await.unwrap();
+    let other = watch.bench().user("yan").await;
+    watch.bench().device(other, "phone").await;
+    watch.after(60).await;
+    let whose = |people: &[PersonReceipt]| people.iter().map(|row| row.whose).collect::<Vec<_>>();
+    assert_eq!(whose(&watch.bench().receipt(id).await.people), [ids[0].0, ids[1].0, other.0]);
+    let ways = watch.post.outbox.ways(vec![id], vec![ids[1], other]).await.unwrap();
+    assert_eq!(ways.iter().map(|(whose, _)| *whose).collect::<Vec<_>>(), [Some(ids[1])]);
+    assert!(watch.post.outbox.ways(vec![id], vec![other]).await.unwrap().is_empty());
+    let here = watch.bench().store.presences(&["yan".to_owned(), "yan".into()]).await.unwrap();
+    assert_eq!(here.iter().map(|here| here.owner).collect::<Vec<_>>(), [other]);
+    // The next page begins after a name: both are on this one.
+    let page = PeoplePage { after: None, limit: 2 };
+    let receipt = watch.bench().store.receipt(Viewer::Admin(None), id, page).await.unwrap();
+    assert_eq!((whose(&receipt.people).len(), receipt.next), (3, None));
 }
 
 /// What came over a channel is not taken from whoever leaves.

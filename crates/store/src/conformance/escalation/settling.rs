@@ -6,7 +6,16 @@ use tocsin_protocol::{
 };
 
 use super::{SECOND, Watch, keyed, next, step, urgent};
-use crate::{NewMessage, OwedItem, Pressed, Viewer};
+use crate::{DeviceId, MessageId, NewMessage, OwedItem, Pressed, Viewer};
+
+/// Who took care of a message, as a stream says.
+async fn said(watch: &Watch, device: DeviceId, id: MessageId) -> Option<Settled> {
+    let items = watch.bench().store.replay(device, 0, watch.bench().head(), 100).await.unwrap().items;
+    items.into_iter().find_map(|item| match item {
+        OwedItem::State(change) if change.id == id => change.settled,
+        _ => None,
+    })
+}
 
 /// One presses, all are relieved, no step runs.
 pub async fn one_acknowledgement_settles_it_for_all(watch: Watch) {
@@ -27,12 +36,7 @@ pub async fn one_acknowledgement_settles_it_for_all(watch: Watch) {
         let view = watch.bench().store.message(Viewer::Member(user), id).await.unwrap();
         assert_eq!(view.settled, expected);
         let device = watch.bench().device(user, "phone").await;
-        let items = watch.bench().store.replay(device, 0, watch.bench().head(), 100).await.unwrap().items;
-        let told = items.into_iter().find_map(|item| match item {
-            OwedItem::State(change) if change.id == id => change.settled,
-            _ => None,
-        });
-        assert_eq!(told, expected);
+        assert_eq!(said(&watch, device, id).await, expected);
     }
     assert_eq!(watch.after(600).await, []);
 }
@@ -142,7 +146,7 @@ pub async fn an_acknowledgement_that_stands_starts_nothing(watch: Watch) {
     let first = watch.alert_with(keyed("ops", "disk")).await;
     watch.bench().press(ids[0], first, Pressed::Acknowledge).await;
     let same = watch.alert_with(keyed("ops", "disk")).await;
-    assert_eq!(watch.bench().receipt(same).await.escalation, None);
+    assert_eq!(watch.state(same).await, E::Acknowledged);
     let worse = watch.alert_with(urgent(5, keyed("ops", "disk"))).await;
     assert_eq!(watch.state(worse).await, E::Running);
     let resolved = NewMessage { resolved: true, ..keyed("ops", "disk") };
@@ -154,7 +158,93 @@ pub async fn an_acknowledgement_that_stands_starts_nothing(watch: Watch) {
     let copy = watch.copy(again, "cid").await;
     watch.bench().press(ids[2], copy, Pressed::Acknowledge).await;
     let still = watch.alert_with(urgent(5, keyed("ops", "disk"))).await;
-    assert_eq!(watch.bench().receipt(still).await.escalation, None);
+    assert_eq!(watch.state(still).await, E::Acknowledged);
+    assert_eq!(watch.after(600).await, []);
+}
+
+/// Brought in, then added to the topic: the newer version is theirs as a member, and follows their copy.
+pub async fn who_belongs_to_it_by_now_has_it_once(watch: Watch) {
+    let ids = watch.desk(&["ann"], &["bob"]).await;
+    watch.policy(vec![next(60, &["bob"]), step(120, M::AcknowledgedByAny)]).await;
+    let first = watch.alert_with(keyed("ops", "disk")).await;
+    assert_eq!(watch.after(60).await, [O::Notified]);
+    let copy = watch.copy(first, "bob").await;
+    watch.bench().store.join_topic("ops", "bob").await.unwrap();
+    let second = watch.alert_with(keyed("ops", "disk")).await;
+    let sent: Vec<_> = watch.log().await.iter().map(|stored| stored.message.id).collect();
+    assert_eq!(sent, [first, copy, second]);
+    let seen = watch.bench().store.message(Viewer::Member(ids[1]), copy).await.unwrap();
+    assert_eq!(seen.message.superseded_by, Some(second));
+    let row = watch.bench().row(second, "bob").await;
+    assert_eq!((row.state, row.escalated), (State::Missing, None));
+    watch.bench().press(ids[1], second, Pressed::Acknowledge).await;
+    let over = watch.escalation(second).await;
+    assert_eq!((over.state, over.by.as_deref()), (E::Acknowledged, Some("bob")));
+    let counts = watch.bench().store.counts(second).await.unwrap();
+    assert_eq!((counts.owed, counts.acknowledged, counts.missing), (2, 1, 1));
+    assert_eq!(watch.after(600).await, []);
+}
+
+/// What they did with their copy counts for the newer version: before it comes, and after.
+pub async fn what_was_acknowledged_goes_with_who_joins(watch: Watch) {
+    let ids = watch.desk(&["ann"], &["bob", "cid"]).await;
+    watch
+        .policy(vec![next(60, &["bob", "cid"]), next(120, &["bob", "cid"]), step(300, M::AcknowledgedByAll)])
+        .await;
+    let first = watch.alert_with(keyed("ops", "disk")).await;
+    for _ in 0..2 {
+        assert_eq!(watch.after(60).await, [O::Notified]);
+    }
+    let copies = [watch.copy(first, "bob").await, watch.copy(first, "cid").await];
+    watch.bench().press(ids[1], copies[0], Pressed::Acknowledge).await;
+    for name in ["bob", "cid"] {
+        watch.bench().store.join_topic("ops", name).await.unwrap();
+    }
+    let second = watch.alert_with(keyed("ops", "disk")).await;
+    assert_eq!(watch.bench().state(second, "bob").await, State::Acknowledged);
+    assert_eq!(watch.state(second).await, E::Running);
+    watch.bench().press(ids[2], copies[1], Pressed::Acknowledge).await;
+    assert_eq!(watch.bench().state(second, "cid").await, State::Acknowledged);
+    watch.bench().press(ids[0], second, Pressed::Acknowledge).await;
+    assert_eq!(watch.state(second).await, E::Acknowledged);
+}
+
+/// Through any number of versions, also those that are not owed to whoever acknowledged it; until it is worse or back.
+pub async fn what_somebody_took_care_of_stays_so(watch: Watch) {
+    let ids = watch.desk(&["ann", "cid"], &["bob"]).await;
+    let phone = watch.bench().device(ids[0], "phone").await;
+    watch.policy(vec![next(60, &["bob"])]).await;
+    let disk = watch.alert_with(keyed("ops", "disk")).await;
+    let fan = watch.alert_with(keyed("ops", "fan")).await;
+    assert_eq!(watch.after(60).await, [O::Notified, O::Notified]);
+    let copy = watch.copy(disk, "bob").await;
+    let at = watch.bench().hand.now();
+    watch.bench().press(ids[2], copy, Pressed::Acknowledge).await;
+    watch.bench().press(ids[1], fan, Pressed::Acknowledge).await;
+    watch.bench().store.leave_topic("ops", "cid").await.unwrap();
+    for _ in 0..3 {
+        watch.bench().hand.step(SECOND);
+        for (key, by) in [("disk", "bob"), ("fan", "cid")] {
+            let id = watch.alert_with(keyed("ops", key)).await;
+            let over = watch.escalation(id).await;
+            assert_eq!(
+                (over.state, over.by.as_deref(), over.ended_at),
+                (E::Acknowledged, Some(by), Some(at))
+            );
+            assert_eq!((over.next, over.steps.len()), (None, 0));
+            let settled = Some(Settled { by: by.into(), at });
+            let view = watch.bench().store.message(Viewer::Member(ids[0]), id).await.unwrap();
+            assert_eq!(view.settled, settled);
+            assert_eq!(said(&watch, phone, id).await, settled);
+        }
+    }
+    assert_eq!(watch.after(600).await, []);
+    let worse = watch.alert_with(urgent(5, keyed("ops", "disk"))).await;
+    assert_eq!(watch.state(worse).await, E::Running);
+    let fine = watch.alert_with(NewMessage { resolved: true, ..keyed("ops", "fan") }).await;
+    assert_eq!(watch.bench().receipt(fine).await.escalation, None);
+    let back = watch.alert_with(keyed("ops", "fan")).await;
+    assert_eq!(watch.state(back).await, E::Running);
 }
 
 /// A copy is followed by one that says that it is over.

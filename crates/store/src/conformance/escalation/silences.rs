@@ -20,6 +20,26 @@ async fn said(watch: &Watch) -> Vec<(String, bool)> {
     about.map(|stored| (stored.message.title.clone(), stored.message.resolved)).collect()
 }
 
+/// Nothing spoke: it stays silent until something does.
+pub async fn another_expectation_does_not_end_the_silence(watch: Watch) {
+    watch.desk(&["ann"], &[]).await;
+    expect(&watch, 30).await;
+    watch.bench().hand.step(30 * SECOND);
+    assert_eq!(watch.run().await.silences, 1);
+    expect(&watch, 600).await;
+    let ran = watch.run().await;
+    assert_eq!((ran.silences, ran.next), (0, None));
+    let topic = async || watch.bench().store.topic("ops", None).await.unwrap().1;
+    assert!(topic().await.silent_since.is_some());
+    watch.bench().publish(to_topic("ops")).await;
+    assert_eq!(watch.run().await.silences, 1, "it speaks again");
+    assert_eq!(topic().await.silent_since, None);
+    watch.bench().hand.step(599 * SECOND);
+    assert_eq!(watch.run().await.silences, 0);
+    watch.bench().hand.step(SECOND);
+    assert_eq!(watch.run().await.silences, 1);
+}
+
 /// One message, however long it lasts; the topic's own policy counts for it.
 pub async fn silence_is_told_once_and_when_it_ends(watch: Watch) {
     watch.desk(&["ann"], &[]).await;

@@ -68,6 +68,18 @@ pub async fn the_next_one_each_time(watch: Watch) {
     assert_eq!((receipt.counts.owed, receipt.counts.missing), (3, 3));
 }
 
+/// Each list from its beginning.
+pub async fn another_list_begins_with_its_first(watch: Watch) {
+    watch.desk(&["ann"], &["bob", "cid", "dan"]).await;
+    let lists = [&["bob"][..], &["cid", "dan"], &["bob", "cid"], &["cid", "dan"]];
+    watch.policy((1..).zip(lists).map(|(place, list)| next(60 * place, list)).collect()).await;
+    let id = watch.alert(4).await;
+    for _ in lists {
+        assert_eq!(watch.after(60).await, [O::Notified]);
+    }
+    assert_eq!(watch.told(id).await, [["bob"], ["cid"], ["bob"], ["dan"]]);
+}
+
 /// Whoever is gone, or as far as the step asks already, is no help.
 pub async fn who_is_done_is_passed_over(watch: Watch) {
     let ids = watch.desk(&["ann", "bob"], &["cid", "dan"]).await;

@@ -2,6 +2,7 @@
 
 use tocsin_protocol::{
     DeliveryState as S,
+    account::TopicChange,
     delivery::{ChannelKind, ChannelSettings},
     escalation::{Milestone as M, StepOutcome as O},
 };
@@ -9,7 +10,8 @@ use tocsin_protocol::{
 use super::{Watch, free, next, over, repeated, step, to_people, to_topic};
 use crate::{
     Pressed,
-    outbox::{Next, Work},
+    conformance::outbox::admin,
+    outbox::{ALERT_EVERY, ALERTS, Next, Work},
 };
 
 /// One that arrived rings again under another key; one that waits is left; one that failed is tried again.
@@ -55,6 +57,27 @@ pub async fn who_has_no_address_is_not_told(watch: Watch) {
     let row = watch.bench().row(id, "cid").await;
     assert!(row.escalated.is_some(), "it is in their inbox all the same");
     assert_eq!(row.reminded_at, None);
+}
+
+/// A copy of an alert is about an alert: that it fails makes no other one.
+pub async fn a_failing_copy_of_an_alert_raises_none(watch: Watch) {
+    watch.desk(&["ann"], &["dave"]).await;
+    admin(&watch.post).await;
+    watch.app(&["ann", "dave"]).await;
+    watch.post.route("app", None, None, 1).await;
+    watch.policy(vec![next(60, &["dave"])]).await;
+    watch.bench().topic(ALERTS, &[]).await;
+    let change = TopicChange { policy: Some("night".into()), ..TopicChange::default() };
+    watch.bench().store.change_topic(ALERTS, change).await.unwrap();
+    watch.bench().publish(to_topic("ops")).await;
+    let job = watch.post.job("app", free()).await;
+    assert!(watch.post.run(&job, Next::Failed).await.alerted);
+    assert_eq!(watch.after(60).await, [O::Notified]);
+    watch.bench().hand.step(ALERT_EVERY);
+    let job = watch.post.job("app", free()).await;
+    assert_eq!(job.address, "id-dave");
+    assert!(!watch.post.run(&job, Next::Failed).await.alerted);
+    assert_eq!(watch.post.alerts().await.len(), 1);
 }
 
 /// The group gets it once, with the people that are meant.

@@ -224,7 +224,8 @@ macro_rules! outbox_cases {
             the_way_of_a_delivery a_lease_ends_by_itself a_lost_try_is_repeated_while_that_is_safe
             a_repetition_that_comes_too_late_is_not_made
             an_accepted_first_try_outweighs_a_second_that_failed a_rate_limit_queues
-            a_clock_set_back_delays_by_a_window_at_most a_clock_set_back_is_mended the_same_content_keeps_its_distance
+            a_clock_set_back_delays_by_a_window_at_most a_clock_set_back_is_mended
+            a_clock_set_back_leaves_no_channel_closed the_same_content_keeps_its_distance
             a_flood_becomes_digests a_lost_digest_is_unknown_with_all_it_carries
             the_breaker_opens_probes_and_closes a_tripped_channel_waits_for_a_human alerts_raise_none
             what_waits_too_long_ends what_is_over_is_not_sent a_broken_address_is_not_sent_to

@@ -68,6 +68,25 @@ pub async fn a_clock_set_back_is_mended(post: Post) {
     assert_eq!(next, post.bench.hand.now() + LEASE, "a lease is no longer than that");
 }
 
+/// A channel that was closed on a clock that was ahead is tried at once, by one delivery; at a start it stays closed.
+pub async fn a_clock_set_back_leaves_no_channel_closed(post: Post) {
+    post.desk(&["ann", "bob"]).await;
+    post.bench.hand.step(DAY);
+    publish(&post, to_people(&["ann"])).await;
+    let job = post.job("app", free()).await;
+    let started = post.begin(&job).await.unwrap();
+    assert!(post.settle(&job, &started, Next::Failed, Omen::Trip).await.opened);
+    assert_eq!(post.outbox.mend_times(LEASE).await.unwrap(), 0, "nothing was set back");
+    post.bench.hand.step(-DAY);
+    publish(&post, to_topic("ops")).await;
+    assert!(post.claim("app", free()).await.jobs.is_empty());
+    assert_eq!(post.outbox.mend_times(LEASE).await.unwrap(), 1);
+    assert_eq!(post.outbox.mend_times(LEASE).await.unwrap(), 0);
+    let probe = post.job("app", free()).await;
+    post.run(&probe, Next::Accepted).await;
+    post.job("app", free()).await;
+}
+
 /// The same content again to the same person waits; another's, and a repetition of the same delivery, do not.
 pub async fn the_same_content_keeps_its_distance(post: Post) {
     post.desk(&["ann"]).await;

@@ -139,25 +139,43 @@ impl Facts {
             Some(older) => self.superseded(older.seq, fact)?,
             None => None,
         };
-        let state = before.as_ref().map(|before| before.state);
-        let stands = |older: &MessageFact| {
-            fact.message.keeps_acknowledgement((older.message.priority, older.message.resolved))
-        };
-        let known = before.filter(|before| {
-            before.state == EscalationState::Running
-                && !fact.message.resolved
-                && older.is_some_and(stands)
-                && sets.policy.as_ref().is_none_or(|policy| policy.name == before.policy)
-        });
-        let begins = match (known, sets.policy) {
-            (Some(known), _) => {
+        self.escalate(fact, older, before, sets.policy);
+        if let Some((channel, report)) = sets.report {
+            self.watch(fact, channel, &report);
+        }
+        self.heard(new, fact);
+        Ok(())
+    }
+
+    /// What the older version set going goes on if the newer one says nothing worse; else its own policy begins.
+    fn escalate(
+        &mut self,
+        fact: &MessageFact,
+        older: Option<&MessageFact>,
+        before: Option<EscalationFact>,
+        policy: Option<PolicyFact>,
+    ) {
+        let goes_on = !fact.message.resolved && older.is_some_and(|older| Self::stands(fact, older));
+        let begins = match (before.filter(|_| goes_on), policy) {
+            // What somebody took care of stays so.
+            (Some(known), _) if known.state == EscalationState::Acknowledged => {
+                self.escalated.of.insert(fact.seq, EscalationFact { runs: Vec::new(), ..known });
+                if let Some(settled) = self.settled(fact) {
+                    self.tell_settled(fact, &settled);
+                }
+                return;
+            }
+            (Some(known), policy)
+                if known.state == EscalationState::Running
+                    && policy.as_ref().is_none_or(|policy| policy.name == known.policy) =>
+            {
                 let mut progress = known.progress.clone();
                 progress.go_on(&known.rules(fact));
-                Some(EscalationFact { progress, runs: Vec::new(), ..known })
+                EscalationFact { progress, runs: Vec::new(), ..known }
             }
-            (None, Some(policy)) => {
+            (_, Some(policy)) => {
                 let rules = Rules::new(&policy.config, fact.message.priority, fact.message.expires_at);
-                Some(EscalationFact {
+                EscalationFact {
                     policy: policy.name,
                     progress: Progress::begin(&rules, fact.message.created_at, self.now),
                     state: EscalationState::Running,
@@ -165,20 +183,18 @@ impl Facts {
                     ended_by: None,
                     runs: Vec::new(),
                     config: policy.config,
-                })
+                }
             }
-            (None, None) => None,
+            (_, None) => return,
         };
-        if let Some(escalation) = begins
-            && !self.nobody_is_asked(fact, &escalation.config, older, state)
-        {
-            self.escalated.of.insert(fact.seq, escalation);
+        if !self.nobody_is_asked(fact, &begins.config, older) {
+            self.escalated.of.insert(fact.seq, begins);
         }
-        if let Some((channel, report)) = sets.report {
-            self.watch(fact, channel, &report);
-        }
-        self.heard(new, fact);
-        Ok(())
+    }
+
+    /// Whether what was acknowledged of the older version stays so.
+    fn stands(fact: &MessageFact, older: &MessageFact) -> bool {
+        fact.message.keeps_acknowledgement((older.message.priority, older.message.resolved))
     }
 
     /// A topic that is expected to speak has.
@@ -212,6 +228,10 @@ impl Facts {
                     continue;
                 }
                 for person in people.iter() {
+                    if self.owed(*person, newer) {
+                        self.supersede(&known, newer);
+                        continue;
+                    }
                     let Ok(user) = self.live_user(*person) else { continue };
                     let base = copy::of(&newer.message, &user.name.clone(), now);
                     self.publish_copy(&NewMessage { replaces: Some(known.message.id), ..base }, newer)?;
@@ -226,17 +246,12 @@ impl Facts {
         fact: &MessageFact,
         policy: &PolicySettings,
         older: Option<&MessageFact>,
-        before: Option<EscalationState>,
     ) -> bool {
         if fact.message.resolved {
             return true;
         }
-        let stands = older.is_some_and(|older| {
-            fact.message.keeps_acknowledgement((older.message.priority, older.message.resolved))
-        });
-        stands
-            && (before == Some(EscalationState::Acknowledged)
-                || settles(policy, &Self::counts_of(&self.rows(fact))))
+        older.is_some_and(|older| Self::stands(fact, older))
+            && settles(policy, &Self::counts_of(&self.rows(fact)))
     }
 
     pub(super) fn escalation_state(&self, seq: Seq) -> Option<EscalationState> {

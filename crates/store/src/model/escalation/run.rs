@@ -3,6 +3,7 @@
 use tocsin_protocol::{
     Cursor, EscalationState, Millis, Priority, Seq, State, StateChange,
     escalation::{Notify, Step, StepOutcome, StepRun, VIA_DESKTOP},
+    receipt::NAMES_MOST,
 };
 
 use super::super::{
@@ -121,8 +122,18 @@ impl Facts {
         let name = |id: &UserId| self.users.iter().find(|user| user.id == *id).map(|user| user.name.clone());
         let mut people: Vec<String> = told.people.iter().filter_map(name).collect();
         people.sort();
-        let run =
-            StepRun { step: number(place), repeat, due_at: planned, at: now, outcome, people, via: told.via };
+        let count = people.len() as u64;
+        people.truncate(NAMES_MOST);
+        let run = StepRun {
+            step: number(place),
+            repeat,
+            due_at: planned,
+            at: now,
+            outcome,
+            people,
+            told: count,
+            via: told.via,
+        };
         if let Some(known) = self.escalated.of.get_mut(&seq) {
             known.runs.push(run);
             let mut progress = known.progress.clone();
@@ -153,8 +164,9 @@ impl Facts {
         };
         for _ in 0..list.len() {
             let Some(known) = self.escalated.of.get_mut(&fact.seq) else { break };
-            let name = &list[known.progress.person % list.len()];
-            known.progress.person += 1;
+            let told = known.progress.told_of(&known.config.steps);
+            let name = &list[*told % list.len()];
+            *told += 1;
             let Ok(user) = self.user_named(name).map(|user| user.id) else { continue };
             let there = people.iter().find(|(known, _)| *known == user);
             match there.map(|(user, theirs)| (theirs, self.state(*user, theirs))) {

@@ -39,13 +39,17 @@ impl Facts {
         self.stop(&self.all_of(root), true);
         self.tell_missed(root);
         let by = self.users.iter().find(|known| known.id == user).map(|known| known.name.clone());
-        let settled = Settled { by: by.unwrap_or_default(), at };
-        let mut people = self.people(&fact);
+        self.tell_settled(&fact, &Settled { by: by.unwrap_or_default(), at });
+    }
+
+    /// Tells everybody who did not acknowledge it themselves.
+    pub(super) fn tell_settled(&mut self, fact: &MessageFact, settled: &Settled) {
+        let mut people = self.people(fact);
         people.sort_by_key(|(user, _)| *user);
         for (user, theirs) in people {
             let done = self.presses(user, theirs.seq).1.is_some();
             if !done && self.state(user, &theirs) != State::Withdrawn {
-                self.say_settled(user, theirs.message.id, &settled);
+                self.say_settled(user, theirs.message.id, settled);
             }
         }
     }
@@ -128,7 +132,9 @@ impl Facts {
             }
             let due = |(user, theirs): &&(UserId, MessageFact)| {
                 let at = self.escalated.reminders.get(&(theirs.seq, *user, way.clone()));
-                at.is_none_or(|at| *at < what.until)
+                // Later than this: a clock that was set back since said so.
+                let latest = self.now.saturating_add(escalation::BACK_MS);
+                at.is_none_or(|at| *at < what.until || *at > latest)
             };
             ways.push((way.clone(), people.iter().filter(due).cloned().collect()));
         }

@@ -7,7 +7,7 @@ use tocsin_protocol::{
 
 use super::{super::facts::Facts, DeliveryFact};
 use crate::{
-    Error, Result,
+    Error, Result, UserId,
     outbox::{DeliveryId, DeliveryQuery, RESEND_MOST, codes, give_up_at},
 };
 
@@ -26,11 +26,11 @@ impl Facts {
             .collect()
     }
 
-    pub(super) fn ways(&self, messages: &[MessageId], people: &[String]) -> Vec<Delivery> {
+    pub(super) fn ways(&self, messages: &[MessageId], people: &[UserId]) -> Vec<(Option<UserId>, Delivery)> {
         let all = self.post.deliveries.iter().filter(|fact| fact.what == 0);
-        all.map(|fact| self.listed_delivery(fact))
-            .filter(|row| row.message.is_some_and(|id| messages.contains(&id)))
-            .filter(|row| row.user.as_ref().is_none_or(|user| people.contains(user)))
+        all.map(|fact| ((fact.user != 0).then_some(UserId(fact.user)), self.listed_delivery(fact)))
+            .filter(|(_, row)| row.message.is_some_and(|id| messages.contains(&id)))
+            .filter(|(user, _)| user.is_none_or(|user| people.contains(&user)))
             .collect()
     }
 

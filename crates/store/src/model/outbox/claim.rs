@@ -235,8 +235,11 @@ impl Facts {
     /// The clock was set back.
     pub(super) fn mend_times(&mut self, lease_ms: Millis) -> u64 {
         let now = self.now;
+        let mut set_back = false;
+        let latest = now.saturating_add(lease_ms);
         for lane in &mut self.post.lanes {
-            lane.lease = lane.lease.map(|until| until.min(now.saturating_add(lease_ms)));
+            set_back |= lane.lease.is_some_and(|until| until > latest);
+            lane.lease = lane.lease.map(|until| until.min(latest));
         }
         let mut mended = 0;
         for fact in &mut self.post.deliveries {
@@ -249,7 +252,23 @@ impl Facts {
                 mended += 1;
             }
         }
-        mended
+        mended + self.probe(set_back || mended > 0)
+    }
+
+    fn probe(&mut self, set_back: bool) -> u64 {
+        let now = self.now;
+        let later = |lane: &&LaneFact| {
+            let mut tries = self.post.attempts.iter().filter(|attempt| attempt.lane == lane.id);
+            tries.any(|attempt| attempt.ended_at.is_some_and(|at| at > now))
+        };
+        let told: Vec<_> = self.post.lanes.iter().filter(later).map(|lane| lane.channel).collect();
+        let mut probing = 0;
+        for channel in &mut self.post.channels {
+            if (set_back || told.contains(&channel.id)) && channel.health.set_back(now) {
+                probing += 1;
+            }
+        }
+        probing
     }
 
     /// When something is due next, exactly.

@@ -347,7 +347,8 @@ impl Facts {
             matches!(end.state, DeliveryState::Failed | DeliveryState::Unknown | DeliveryState::Queued);
         let about = |fact: &DeliveryFact| {
             let of = self.messages.iter().find(|known| known.seq == fact.seq);
-            of.is_some_and(|known| known.message.topic.as_deref() == Some(ALERTS))
+            let root = of.and_then(|of| self.messages.iter().find(|known| known.seq == of.root()));
+            root.is_some_and(|known| known.message.topic.as_deref() == Some(ALERTS))
         };
         let about_alerts = if row.seq == 0 {
             self.post.deliveries.iter().filter(|fact| fact.digest == Some(row.id)).all(about)

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::super::{ModelStore, facts::Facts};
 use crate::{
-    Result,
+    Result, UserId,
     outbox::{
         Bound, ClaimOrder, Claimed, Confirmation, DeliveryId, DeliveryQuery, Herald, Lease, Outbox, Settled,
         Settlement, Start, Started,
@@ -86,7 +86,11 @@ impl Outbox for ModelStore {
         self.write(|facts| facts.confirm(&confirmation, herald.as_ref()))
     }
 
-    async fn ways(&self, messages: Vec<MessageId>, people: Vec<String>) -> Result<Vec<Delivery>> {
+    async fn ways(
+        &self,
+        messages: Vec<MessageId>,
+        people: Vec<UserId>,
+    ) -> Result<Vec<(Option<UserId>, Delivery)>> {
         self.look(|facts| Ok(facts.ways(&messages, &people)))
     }
 

@@ -73,15 +73,16 @@ pub(super) fn resend(
     })
 }
 
-/// When each of these people was last told over a way.
+/// When each of these people was last told over a way; not what a clock that was set back since says.
 fn told_over(tx: &Tx<'_>, root: Seq, way: &str, people: &[Standing]) -> Outcome<HashMap<UserId, Millis>> {
     let mut told = HashMap::new();
     let mut sql =
         tx.conn.prepare_cached("SELECT at FROM remind WHERE seq = ?1 AND user = ?2 AND way = ?3")?;
     for person in people.iter().filter(|person| person.reminded_at.is_some()) {
         let seq = person.copy.map_or(root, |(_, seq)| seq);
-        let at = sql.query_row((seq, person.user.0, way), |row| row.get(0)).optional()?;
-        told.extend(at.map(|at| (person.user, at)));
+        let at: Option<Millis> = sql.query_row((seq, person.user.0, way), |row| row.get(0)).optional()?;
+        let latest = tx.now.saturating_add(escalation::BACK_MS);
+        told.extend(at.filter(|at| *at <= latest).map(|at| (person.user, at)));
     }
     Ok(told)
 }

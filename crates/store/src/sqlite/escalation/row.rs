@@ -81,7 +81,7 @@ pub(super) struct Row {
 impl Row {
     /// One that begins; of no message yet.
     pub(super) fn running(config: PolicySettings) -> Self {
-        let progress = Progress { base: 0, step: 0, repeat: 0, person: 0, since: 0, due_at: None };
+        let progress = Progress { base: 0, step: 0, repeat: 0, told: Vec::new(), since: 0, due_at: None };
         let state = EscalationState::Running;
         Self { seq: 0, policy: String::new(), config, progress, state, ended_at: None, ended_by: None }
     }
@@ -91,7 +91,7 @@ impl Row {
             base: row.get("base")?,
             step: row.get("step")?,
             repeat: row.get("repeat")?,
-            person: row.get("person")?,
+            told: serde_json::from_str(&row.get::<_, String>("told")?).unwrap_or_default(),
             since: row.get("since")?,
             due_at: row.get("due_at")?,
         };
@@ -124,8 +124,8 @@ impl Row {
 
     /// Writes a new one.
     pub(super) fn insert(&self, conn: &Connection, config: &str) -> Outcome<()> {
-        let sql = "INSERT INTO escalation (seq, policy, config, base, step, repeat, person, since, due_at, state) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let sql = "INSERT INTO escalation (seq, policy, config, base, step, repeat, told, since, due_at, state, \
+                   ended_at, ended_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
         let progress = &self.progress;
         conn.prepare_cached(sql)?.execute((
             self.seq,
@@ -134,24 +134,26 @@ impl Row {
             progress.base,
             progress.step,
             progress.repeat,
-            progress.person,
+            serde_json::to_string(&progress.told).unwrap_or_default(),
             progress.since,
             progress.due_at,
             place(&STATES, &self.state),
+            self.ended_at,
+            self.ended_by,
         ))?;
         Ok(())
     }
 
     /// Keeps where it is.
     pub(super) fn save(&self, conn: &Connection) -> Outcome<()> {
-        let sql = "UPDATE escalation SET base = ?2, step = ?3, repeat = ?4, person = ?5, since = ?6, due_at = ?7 WHERE seq = ?1";
+        let sql = "UPDATE escalation SET base = ?2, step = ?3, repeat = ?4, told = ?5, since = ?6, due_at = ?7 WHERE seq = ?1";
         let progress = &self.progress;
         conn.prepare_cached(sql)?.execute((
             self.seq,
             progress.base,
             progress.step,
             progress.repeat,
-            progress.person,
+            serde_json::to_string(&progress.told).unwrap_or_default(),
             progress.since,
             progress.due_at,
         ))?;

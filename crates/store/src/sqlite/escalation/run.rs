@@ -135,7 +135,8 @@ fn one(tx: &mut Tx<'_>, seq: Seq, room: &mut usize, ran: &mut Ran) -> Outcome<()
     let (outcome, told) = if counts.reached(step.unless) {
         (StepOutcome::Held, Told::default())
     } else {
-        let targets = targets(tx, &found, &people, &step, &mut row.progress.person)?;
+        let told = row.progress.told_of(&row.config.steps);
+        let targets = targets(tx, &found, &people, &step, told)?;
         let ways: Vec<_> = step.via.iter().map(|way| (way.as_str(), targets.clone())).collect();
         let told = notify::tell(tx, &found, &ways, false)?;
         let outcome = if told.people.is_empty() { StepOutcome::Nobody } else { StepOutcome::Notified };

@@ -11,7 +11,10 @@ use super::{
         fault::Outcome,
         message::{self, Found},
         outbox,
-        receipt::{counts_of, sees_whole, standing},
+        receipt::{
+            counts_of, sees_whole,
+            standing::{self, Standing},
+        },
         tx::Tx,
         view::View,
     },
@@ -39,7 +42,7 @@ pub(in crate::sqlite) fn pressed(
 fn settle(tx: &mut Tx<'_>, root: Seq, user: UserId, at: Millis) -> Outcome<()> {
     let Some(row) = Row::of(tx.conn, root)?.filter(Row::is_open) else { return Ok(()) };
     let Some(found) = message::at(&tx.view(), root)? else { return Ok(()) };
-    let mut people = standing::all(&tx.view(), &found)?;
+    let people = standing::all(&tx.view(), &found)?;
     if !settles(&row.config, &counts_of(people.iter())) {
         return Ok(());
     }
@@ -48,13 +51,23 @@ fn settle(tx: &mut Tx<'_>, root: Seq, user: UserId, at: Millis) -> Outcome<()> {
     report::missed(tx, root)?;
     let sql = "SELECT name FROM user WHERE id = ?1";
     let by: String = tx.conn.prepare_cached(sql)?.query_row([user.0], |row| row.get(0))?;
+    say(tx, &found, people, &Settled { by, at })
+}
+
+/// Tells everybody who did not acknowledge it themselves.
+pub(super) fn say(
+    tx: &mut Tx<'_>,
+    found: &Found,
+    mut people: Vec<Standing>,
+    settled: &Settled,
+) -> Outcome<()> {
     people.sort_by_key(|person| person.user);
     for person in people {
         if person.state == State::Withdrawn || person.acknowledged_at.is_some() {
             continue;
         }
         let id = person.copy.map_or(found.stored.message.id, |(copy, _)| copy);
-        let settled = Some(Settled { by: by.clone(), at });
+        let settled = Some(settled.clone());
         let cursor = Cursor::new(tx.epoch.clone(), tx.head + 1);
         let change =
             StateChange { cursor, id, read_at: None, acknowledged_at: None, remind_at: None, settled };

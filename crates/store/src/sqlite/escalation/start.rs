@@ -10,13 +10,14 @@ use tocsin_protocol::{
 use super::{
     super::{
         fault::Outcome,
-        message, outbox, publish,
+        message, outbox, owed, publish,
         receipt::{counts_of, standing},
-        thread::Older,
+        thread::{self, Older},
         tx::{KnownTopic, Tx},
     },
     report,
     row::Row,
+    settle,
 };
 use crate::{
     Authority, Error, NewMessage, StoredMessage,
@@ -106,22 +107,7 @@ pub(in crate::sqlite) fn published(
         Some(older) => supersede(tx, older.seq, stored)?,
         None => None,
     };
-    let goes_on = match (older, &before) {
-        (Some(older), Some(row)) => goes_on(stored, older, row, sets.policy.as_deref()),
-        _ => false,
-    };
-    if goes_on || sets.policy.is_some() {
-        let state = before.as_ref().map(|row| row.state);
-        let config = before.as_ref().filter(|_| goes_on).map(|row| &row.config);
-        let config = config.or(sets.policy.as_ref().map(|policy| &policy.config));
-        let settled = config.map(|config| is_settled(tx, stored, config, older, state)).transpose()?;
-        match (before.filter(|_| goes_on), sets.policy) {
-            _ if settled == Some(true) => {}
-            (Some(row), _) => go_on(tx, stored, row)?,
-            (None, Some(policy)) => begin(tx, stored, &policy)?,
-            (None, None) => {}
-        }
-    }
+    escalate(tx, stored, older, before, sets.policy)?;
     if let Some((channel, report)) = sets.report {
         report::watch(tx, stored, channel, &report)?;
     }
@@ -131,12 +117,53 @@ pub(in crate::sqlite) fn published(
     }
 }
 
-/// Whether the steps of the older version are those of the newer one: it says nothing worse, and asks for no others.
-fn goes_on(stored: &StoredMessage, older: &Older, row: &Row, policy: Option<&KnownPolicy>) -> bool {
-    row.state == EscalationState::Running
-        && !stored.message.resolved
-        && stored.message.keeps_acknowledgement((older.priority, older.resolved))
-        && policy.is_none_or(|policy| policy.name == row.policy)
+/// What the older version set going goes on if the newer one says nothing worse; else its own policy begins.
+fn escalate(
+    tx: &mut Tx<'_>,
+    stored: &StoredMessage,
+    older: Option<&Older>,
+    before: Option<Row>,
+    policy: Option<Arc<KnownPolicy>>,
+) -> Outcome<()> {
+    let goes_on = !stored.message.resolved && older.is_some_and(|older| stands(stored, older));
+    match (before.filter(|_| goes_on), policy) {
+        (Some(row), _) if row.state == EscalationState::Acknowledged => stay_settled(tx, stored, row),
+        // It asks for no others.
+        (Some(row), policy)
+            if row.state == EscalationState::Running
+                && policy.as_ref().is_none_or(|policy| policy.name == row.policy) =>
+        {
+            if is_settled(tx, stored, &row.config, older)? { Ok(()) } else { go_on(tx, stored, row) }
+        }
+        (_, Some(policy)) => {
+            if is_settled(tx, stored, &policy.config, older)? {
+                Ok(())
+            } else {
+                begin(tx, stored, &policy)
+            }
+        }
+        (_, None) => Ok(()),
+    }
+}
+
+/// Whether what was acknowledged of the older version stays so.
+fn stands(stored: &StoredMessage, older: &Older) -> bool {
+    stored.message.keeps_acknowledgement((older.priority, older.resolved))
+}
+
+fn text_of(config: &PolicySettings) -> Outcome<String> {
+    Ok(serde_json::to_string(config).map_err(|error| Error::Invalid(error.to_string()))?)
+}
+
+/// What somebody took care of stays so, through any number of versions, also where the newer one is not owed to them.
+fn stay_settled(tx: &mut Tx<'_>, stored: &StoredMessage, row: Row) -> Outcome<()> {
+    let text = text_of(&row.config)?;
+    let seq = stored.message.cursor.seq;
+    Row { seq, ..row }.insert(tx.conn, &text)?;
+    let Some(found) = message::at(&tx.view(), seq)? else { return Ok(()) };
+    let Some(settled) = settle::settled(&tx.view(), &found)? else { return Ok(()) };
+    let people = standing::all(&tx.view(), &found)?;
+    settle::say(tx, &found, people, &settled)
 }
 
 /// Where the older version's was.
@@ -144,7 +171,7 @@ fn go_on(tx: &mut Tx<'_>, stored: &StoredMessage, row: Row) -> Outcome<()> {
     let message = &stored.message;
     let mut progress = row.progress;
     progress.go_on(&Rules::new(&row.config, message.priority, message.expires_at));
-    let text = serde_json::to_string(&row.config).map_err(|error| Error::Invalid(error.to_string()))?;
+    let text = text_of(&row.config)?;
     let seq = message.cursor.seq;
     Row { seq, policy: row.policy, progress, ..Row::running(row.config) }.insert(tx.conn, &text)?;
     tx.stirred = true;
@@ -172,17 +199,13 @@ fn is_settled(
     stored: &StoredMessage,
     policy: &PolicySettings,
     older: Option<&Older>,
-    before: Option<EscalationState>,
 ) -> Outcome<bool> {
     if stored.message.resolved {
         return Ok(true);
     }
     let Some(older) = older else { return Ok(false) };
-    if !stored.message.keeps_acknowledgement((older.priority, older.resolved)) {
+    if !stands(stored, older) {
         return Ok(false);
-    }
-    if before == Some(EscalationState::Acknowledged) {
-        return Ok(true);
     }
     let Some(found) = message::at(&tx.view(), stored.message.cursor.seq)? else { return Ok(false) };
     let people = standing::all(&tx.view(), &found)?;
@@ -214,6 +237,11 @@ fn renew_copies(tx: &mut Tx<'_>, older: Seq, newer: &StoredMessage) -> Outcome<(
         }
         let crate::Address::People(people) = &known.stored.address else { continue };
         for person in people.iter() {
+            if owed::is_owed(tx.conn, *person, newer.message.cursor.seq, &newer.address)? {
+                // They belong to the audience by now: the newer message itself follows their copy.
+                thread::supersede(tx, &Older::of(&known), newer)?;
+                continue;
+            }
             let sql = "SELECT name FROM user WHERE id = ?1 AND removed_at IS NULL";
             let name: Option<String> =
                 tx.conn.prepare_cached(sql)?.query_row([person.0], |row| row.get(0)).optional()?;

@@ -18,9 +18,9 @@ fn full() -> Connection {
     conn.execute_batch(&format!(
         "CREATE TEMP TABLE n AS WITH RECURSIVE n (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < {TIMERS}) \
          SELECT n FROM n;
-         INSERT INTO escalation (seq, policy, config, base, step, repeat, person, since, due_at, state) \
+         INSERT INTO escalation (seq, policy, config, base, step, repeat, told, since, due_at, state) \
          SELECT n, 'p', '{{}}', 0, 0, 0, 0, 0, 1000 + n, 0 FROM n;
-         INSERT INTO escalation (seq, policy, config, base, step, repeat, person, since, due_at, state) \
+         INSERT INTO escalation (seq, policy, config, base, step, repeat, told, since, due_at, state) \
          SELECT {TIMERS} + n, 'p', '{{}}', 0, 0, 0, 0, 0, NULL, 1 FROM n;
          INSERT INTO report (seq, milestone, channel, due_at, done) SELECT n, 1, 1, 1000 + n, 0 FROM n;
          INSERT INTO report (seq, milestone, channel, due_at, done) SELECT n, 2, 1, n, 1 FROM n;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use rusqlite::Connection;
-use tocsin_protocol::{Escalation, Seq, escalation::StepRun};
+use tocsin_protocol::{Escalation, Seq, escalation::StepRun, receipt::NAMES_MOST};
 
 use super::{
     super::{fault::Outcome, log, message::Found, view::View},
@@ -38,6 +38,7 @@ fn runs(conn: &Connection, seq: Seq) -> Outcome<Vec<StepRun>> {
             at: row.get(3)?,
             outcome: row::outcome(row.get(4)?)?,
             people: Vec::new(),
+            told: 0,
             via: serde_json::from_str(&via).unwrap_or_default(),
         };
         Ok((run, log::ids(&people)))
@@ -47,7 +48,9 @@ fn runs(conn: &Connection, seq: Seq) -> Outcome<Vec<StepRun>> {
     let whole = |(run, people): (StepRun, Vec<i64>)| {
         let mut people: Vec<String> = people.iter().filter_map(|id| names.get(id).cloned()).collect();
         people.sort();
-        StepRun { people, ..run }
+        let told = people.len() as u64;
+        people.truncate(NAMES_MOST);
+        StepRun { people, told, ..run }
     };
     Ok(rows.into_iter().map(whole).collect())
 }

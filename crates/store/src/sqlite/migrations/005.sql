@@ -37,7 +37,7 @@ CREATE TABLE escalation (
   base     INTEGER NOT NULL,      -- steps count from here
   step     INTEGER NOT NULL,      -- the next one; as many as there are: the end
   repeat   INTEGER NOT NULL,
-  person   INTEGER NOT NULL,      -- how many of a list were told
+  told     TEXT NOT NULL,         -- of each list, by the first step that has it: how many were told
   since    INTEGER NOT NULL,      -- when due_at was set
   due_at   INTEGER,               -- null: it is over
   state    INTEGER NOT NULL,

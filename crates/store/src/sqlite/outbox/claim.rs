@@ -291,7 +291,28 @@ pub(super) fn mend(tx: &mut Tx<'_>, lease_ms: Millis) -> Outcome<u64> {
         }
         tx.due = true;
     }
-    Ok(mended)
+    Ok(mended + probe(tx, mended > 0 || leased > 0)?)
+}
+
+/// Channels that the later clock closed are tried now. At a start nothing may have been set back: then only a try that is
+/// still to end tells of it.
+fn probe(tx: &mut Tx<'_>, set_back: bool) -> Outcome<u64> {
+    let channels: Vec<ChannelRow> = {
+        let sql = "SELECT * FROM channel c WHERE max(c.open_until, c.probe_until) > ?1 AND (?2 OR EXISTS \
+                   (SELECT 1 FROM lane l JOIN attempt a ON a.lane = l.id WHERE l.channel = c.id AND a.ended_at > ?1))";
+        let mut sql = tx.conn.prepare_cached(sql)?;
+        let rows = sql.query_map((tx.now, set_back), ChannelRow::read)?;
+        rows.collect::<Result<_, _>>()?
+    };
+    let mut probing = 0;
+    for mut channel in channels {
+        if channel.health.set_back(tx.now) {
+            channel.save_health(tx.conn)?;
+            tx.due = true;
+            probing += 1;
+        }
+    }
+    Ok(probing)
 }
 
 /// Ends what waited for too long, and what has nowhere to go.

@@ -60,13 +60,15 @@ fn addressed(message: NewMessage) -> NewMessage {
     NewMessage { sender, topic: Some(ALERTS.into()), to: Vec::new(), idempotency: None, ..message }
 }
 
-/// A failing alert would make another, without end.
+/// A failing alert would make another, without end. So would a failing copy of one: it counts as its original.
 fn about_alerts(tx: &Tx<'_>, row: &DeliveryRow) -> Outcome<bool> {
-    let sql = "SELECT 1 FROM message m JOIN topic t ON t.id = m.topic WHERE m.seq = ?1 AND t.name = ?2";
+    let sql = "SELECT 1 FROM message m JOIN message o ON o.seq = ifnull(m.escalates, m.seq) \
+               JOIN topic t ON t.id = o.topic WHERE m.seq = ?1 AND t.name = ?2";
     if row.seq != 0 {
         return Ok(tx.conn.prepare_cached(sql)?.exists((row.seq, ALERTS))?);
     }
-    let sql = "SELECT 1 FROM delivery d JOIN message m ON m.seq = d.seq LEFT JOIN topic t ON t.id = m.topic \
+    let sql = "SELECT 1 FROM delivery d JOIN message m ON m.seq = d.seq \
+               LEFT JOIN message o ON o.seq = ifnull(m.escalates, m.seq) LEFT JOIN topic t ON t.id = o.topic \
                WHERE d.digest = ?1 AND t.name IS NOT ?2";
     Ok(!tx.conn.prepare_cached(sql)?.exists((row.id.0, ALERTS))?)
 }

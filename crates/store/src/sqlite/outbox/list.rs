@@ -6,9 +6,12 @@ use tocsin_protocol::{
     delivery::{Attempt, DeliveryDetail},
 };
 
-use super::{super::fault::Outcome, row};
+use super::{
+    super::{fault::Outcome, log},
+    row,
+};
 use crate::{
-    Error,
+    Error, UserId,
     escalation::report,
     outbox::{DeliveryId, DeliveryQuery},
 };
@@ -76,15 +79,22 @@ pub(super) fn list(conn: &Connection, query: &DeliveryQuery) -> Outcome<Vec<Deli
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(super) fn ways(conn: &Connection, messages: &[MessageId], people: &[String]) -> Outcome<Vec<Delivery>> {
+pub(super) fn ways(
+    conn: &Connection,
+    messages: &[MessageId],
+    people: &[UserId],
+) -> Outcome<Vec<(Option<UserId>, Delivery)>> {
     let sql = format!(
         "{SELECT} WHERE d.seq > 0 AND d.seq IN (SELECT seq FROM message WHERE id IN (SELECT value FROM json_each(?1))) \
-         AND d.what = 0 AND (d.user = 0 OR u.name IN (SELECT value FROM json_each(?2))) ORDER BY d.id"
+         AND d.what = 0 AND (d.user = 0 OR d.user IN (SELECT value FROM json_each(?2))) ORDER BY d.id"
     );
     let messages = serde_json::to_string(messages).unwrap_or_default();
-    let people = serde_json::to_string(people).unwrap_or_default();
+    let people = log::ids_text(people.iter().map(|user| user.0));
     let mut sql = conn.prepare_cached(&sql)?;
-    let rows = sql.query_map((messages, people), read)?;
+    let rows = sql.query_map((messages, people), |row| {
+        let user: i64 = row.get("user")?;
+        Ok(((user != 0).then_some(UserId(user)), read(row)?))
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 use super::SqliteStore;
 use crate::{
-    Error, Result,
+    Error, Result, UserId,
     outbox::{
         Bound, ClaimOrder, Claimed, Confirmation, DeliveryId, DeliveryQuery, Herald, Lease, Outbox, Settled,
         Settlement, Start, Started,
@@ -118,7 +118,11 @@ impl Outbox for SqliteStore {
         self.write(move |tx| confirm::confirm(tx, &confirmation, herald.as_ref())).await
     }
 
-    async fn ways(&self, messages: Vec<MessageId>, people: Vec<String>) -> Result<Vec<Delivery>> {
+    async fn ways(
+        &self,
+        messages: Vec<MessageId>,
+        people: Vec<UserId>,
+    ) -> Result<Vec<(Option<UserId>, Delivery)>> {
         self.read(move |view| list::ways(view.conn, &messages, &people)).await
     }
 

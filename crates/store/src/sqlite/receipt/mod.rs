@@ -112,7 +112,12 @@ pub(super) fn missing(named: &[(Name, Standing)]) -> Vec<String> {
 fn paged<'a>(named: &'a [(Name, Standing)], page: &PeoplePage) -> (&'a [(Name, Standing)], Option<String>) {
     let start = page.after.as_ref().map_or(0, |after| named.partition_point(|(name, _)| name.name <= *after));
     let rest = &named[start..];
-    let shown = &rest[..rest.len().min(page.limit)];
+    let mut end = rest.len().min(page.limit);
+    // People of the same name, removed but one, stay together: the next page begins after the name.
+    while end > 0 && rest.get(end).is_some_and(|(name, _)| name.name == rest[end - 1].0.name) {
+        end += 1;
+    }
+    let shown = &rest[..end];
     let next = shown.last().filter(|_| shown.len() < rest.len()).map(|(name, _)| name.name.clone());
     (shown, next)
 }
@@ -126,6 +131,7 @@ fn person(view: &View<'_>, (name, person): &(Name, Standing), found: &Found) -> 
         None => (None, None),
     };
     Ok(PersonReceipt {
+        whose: person.user.0,
         user: name.name.clone(),
         display_name: name.display_name.clone(),
         state: person.state,
@@ -201,7 +207,7 @@ pub(super) fn is_lost(conn: &Connection, ledger: &Ledger, user: UserId, found: &
 /// The devices of these people, by name.
 pub(super) fn presences(view: &View<'_>, users: &[String]) -> Outcome<Vec<Here>> {
     let names = serde_json::to_string(users).map_err(|error| Error::Invalid(error.to_string()))?;
-    let sql = "SELECT u.name, d.name, d.last_seen_at, d.id FROM json_each(?1) p \
+    let sql = "SELECT u.name, d.name, d.last_seen_at, d.id, u.id FROM (SELECT DISTINCT value FROM json_each(?1)) p \
                CROSS JOIN user u ON u.name = p.value AND u.removed_at IS NULL \
                CROSS JOIN device d ON d.user = u.id WHERE d.removed_at IS NULL ORDER BY u.name, d.name";
     let mut sql = view.conn.prepare_cached(sql)?;
@@ -211,6 +217,7 @@ pub(super) fn presences(view: &View<'_>, users: &[String]) -> Outcome<Vec<Here>>
         let id = DeviceId(row.get(3)?);
         let last_seen_at = touched.device(id).max(seen);
         Ok(Here {
+            owner: UserId(row.get(4)?),
             user: row.get(0)?,
             id,
             presence: Presence { device: row.get(1)?, online: false, last_seen_at },

@@ -108,9 +108,12 @@ pub(in crate::sqlite) fn all(view: &View<'_>, found: &Found) -> Outcome<Vec<Stan
     for copy in copies(view, found.seq)? {
         for mut person in audience(view, &copy)? {
             person.copy = Some((copy.stored.message.id, copy.seq));
-            // Who left and was brought in again is there as the one who was brought in.
+            // Who left and was brought in again is there as the one who was brought in; else the further state counts.
             match people.iter_mut().find(|known| known.user == person.user) {
-                Some(known) => *known = person,
+                Some(known) if known.state == State::Withdrawn || person.state > known.state => {
+                    *known = person;
+                }
+                Some(_) => {}
                 None => people.push(person),
             }
         }
