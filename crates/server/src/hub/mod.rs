@@ -141,13 +141,14 @@ impl Hub {
     }
 
     fn leave(&self, queue: &Arc<Queue>) {
+        // First, so that whoever sees it gone sees since when.
+        self.is_there(queue);
         self.table().remove(queue);
         if queue.who.transport == Transport::Poll {
             queue.mark.answered();
         } else {
             queue.mark.close();
         }
-        self.is_there(queue);
         self.0.metrics.connection_closed(queue.who.transport);
     }
 
