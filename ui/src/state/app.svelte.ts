@@ -27,6 +27,8 @@ export class App {
   theme = $state<Theme>("system");
   /** The resident did not answer at all. */
   failed = $state<unknown>();
+  /** The stream has been open since the page is. */
+  #streamed = false;
   #counting: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly backend: Backend) {
@@ -118,7 +120,9 @@ export class App {
       case "link": {
         const back = event.link.state === "online" && this.link.state !== "online";
         this.link = event.link;
-        if (back && (this.native || this.inbox.failed !== undefined)) this.#begin();
+        // A device that is new is owed what comes once its stream is there: what came between the list and that is in neither.
+        if (back && (this.native || !this.#streamed || this.inbox.failed !== undefined)) this.#begin();
+        this.#streamed ||= back;
         return;
       }
       case "message":

@@ -49,6 +49,8 @@ export class Inbox {
   #opened = $state.raw<MessageView>();
   /** Who waits for a message that is being fetched: what changes meanwhile is newer than the answer. */
   #waiting = new Set<(change: StateChange) => void>();
+  /** Since the list was last asked for: its answer may be older. */
+  #came: Message[] = [];
   #next = $state<number | undefined>();
   #generation = 0;
   #typing: ReturnType<typeof setTimeout> | undefined;
@@ -112,6 +114,7 @@ export class Inbox {
 
   add(message: Message): void {
     if (this.get(message.id)) return;
+    this.#came = [...this.#came.slice(-199), message];
     this.arrived = [...this.arrived.slice(-9), message];
     // What an older version asked for is asked no more.
     this.reminded = this.reminded.filter((each) => each.thread !== message.thread);
@@ -206,13 +209,15 @@ export class Inbox {
 
   async #page(before: number | undefined): Promise<void> {
     const generation = before === undefined ? ++this.#generation : this.#generation;
+    if (before === undefined) this.#came = [];
     this.loading = true;
     this.failed = undefined;
     try {
       const { items, next } = await this.api.messages(this.#query(before));
       // A newer filter overtook this answer.
       if (generation !== this.#generation) return;
-      this.rows = before === undefined ? sorted(items) : sorted([...this.rows, ...items]);
+      const meanwhile = this.#came.filter((message) => this.#matches(message) && !items.some(({ id }) => id === message.id));
+      this.rows = before === undefined ? sorted([...meanwhile, ...items]) : sorted([...this.rows, ...items]);
       if (this.#opened) this.keep(this.#opened);
       this.#next = next;
       this.loaded = true;
