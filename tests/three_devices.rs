@@ -6,8 +6,12 @@ mod support;
 use anyhow::{Context as _, Result};
 use fantoccini::{Client, Locator};
 use serde_json::{Value, json};
-use support::{App, PATIENCE, api, browser::Browser, window::Window};
-use tocsin_virtual_desktop::{GLANCE, screen};
+use support::{
+    App, PATIENCE, api,
+    browser::{Browser, wait_script},
+    window::Window,
+};
+use tocsin_virtual_desktop::screen;
 
 struct Devices {
     app: App,
@@ -57,18 +61,8 @@ impl Devices {
 
     fn wait_row(&self, client: &Client, id: &str, what: &str, fits: impl Fn(&str) -> bool) -> Result<()> {
         let row = format!("return document.querySelector(\"[data-row='{id}']\")?.textContent ?? ''");
-        let deadline = std::time::Instant::now() + PATIENCE;
-        self.runtime.block_on(async {
-            loop {
-                let value = client.execute(&row, vec![]).await?;
-                let text = value.as_str().unwrap_or_default();
-                if fits(text) {
-                    return Ok(());
-                }
-                anyhow::ensure!(std::time::Instant::now() < deadline, "waited in vain for {what}: {text:?}");
-                tokio::time::sleep(GLANCE).await;
-            }
-        })
+        let says = |value: &Value| fits(value.as_str().unwrap_or_default());
+        self.runtime.block_on(wait_script(client, what, &row, says)).map(drop)
     }
 
     /// Waits until nothing of it is left to do on the desktop.

@@ -67,15 +67,7 @@ impl Browser {
         script: &str,
         fits: impl Fn(&Value) -> bool,
     ) -> Result<Value> {
-        let deadline = std::time::Instant::now() + PATIENCE;
-        loop {
-            let value = self.script(script).await?;
-            if fits(&value) {
-                return Ok(value);
-            }
-            anyhow::ensure!(std::time::Instant::now() < deadline, "waited in vain for {what}: {value}");
-            tokio::time::sleep(tocsin_virtual_desktop::GLANCE).await;
-        }
+        wait_script(&self.client, what, script, fits).await
     }
 
     /// Takes a picture that the test run keeps.
@@ -85,5 +77,23 @@ impl Browser {
             std::fs::create_dir_all(dir)?;
         }
         Ok(std::fs::write(file, self.client.screenshot().await?)?)
+    }
+}
+
+/// Waits until a script's value fits, in a browser or in the window.
+pub async fn wait_script(
+    client: &Client,
+    what: &str,
+    script: &str,
+    fits: impl Fn(&Value) -> bool,
+) -> Result<Value> {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let value = client.execute(script, vec![]).await?;
+        if fits(&value) {
+            return Ok(value);
+        }
+        anyhow::ensure!(std::time::Instant::now() < deadline, "waited in vain for {what}: {value}");
+        tokio::time::sleep(tocsin_virtual_desktop::GLANCE).await;
     }
 }

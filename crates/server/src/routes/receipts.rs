@@ -63,10 +63,11 @@ pub async fn receipt(
         return Err(invalid("timeout", format!("1 to {WAIT_MOST_S} seconds are taken")));
     }
     let page = PeoplePage { after: params.after, limit };
-    // Also before anything is waited for: who may not see it is told at once.
-    let mut receipt = with_ways(&state, identity.viewer(), id, &page).await?;
+    let mut waited = None;
     if let Some(milestone) = params.wait {
-        if !receipt.whole {
+        // Before anything is waited for: who may not see it is told at once.
+        let one = PeoplePage { after: None, limit: 1 };
+        if !state.store.receipt(identity.viewer(), id, one).await?.whole {
             return Err(Failure::new(
                 tocsin_protocol::Code::Forbidden,
                 "only its sender and administrators may wait for what others do",
@@ -76,9 +77,10 @@ pub async fn receipt(
         let reached = state.waiting.reached(&state, identity.proof(), (id, milestone), patience).await?;
         // Much may have happened meanwhile, to whoever waited too.
         identity.recheck(&state).await?;
-        receipt = with_ways(&state, identity.viewer(), id, &page).await?;
-        receipt.waited = Some(Waited { milestone, reached });
+        waited = Some(Waited { milestone, reached });
     }
+    let mut receipt = with_ways(&state, identity.viewer(), id, &page).await?;
+    receipt.waited = waited;
     explain(&state, &mut receipt).await?;
     Ok(Answer(receipt))
 }

@@ -1,15 +1,12 @@
 //! A desk: an office and the platforms, with channels between them.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use tocsin_server::Config;
 use tocsin_wechat_sim::{Item, Options, Simulator, Target, seed};
 
+pub use crate::office::PATIENCE;
 use crate::office::{Answer, Office, send};
 
-/// Long enough for a busy machine; nothing is measured by it.
-pub const PATIENCE: Duration = Duration::from_secs(30);
 pub const CALLBACK_TOKEN: &str = "callbackToken1";
 pub const CALLBACK_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 /// Who ann is at WeCom.
@@ -147,18 +144,7 @@ impl Desk {
 
     /// What is read there, once it says this.
     pub async fn read_until(&self, path: &str, what: &str, says: impl Fn(&Value) -> bool) -> Value {
-        let mut last = Value::Null;
-        let waiting = async {
-            loop {
-                last = self.office.get(&self.office.root, path).await.is(200);
-                if says(&last) {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{what}: {last:#}");
-        last
+        self.office.read_until(&self.office.root, path, what, says).await
     }
 
     /// Waits until the receipt says this.

@@ -1,13 +1,8 @@
 //! Policies, what they would do and what they do; stopping them; sending again; topics that must not fall silent.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::office::{Answer, Office, send};
-
-/// Waits no longer than a test may take.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn put(office: &Office, path: &str, body: Value) -> Answer {
     send(office.request("PUT", path).bearer_auth(&office.root).json(&body)).await
@@ -36,16 +31,7 @@ async fn receipt(office: &Office, id: &str) -> Value {
 
 /// Looks at the receipt until `fits`.
 async fn until(office: &Office, id: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-    let looks = async {
-        loop {
-            let receipt = receipt(office, id).await;
-            if fits(&receipt) {
-                return receipt;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, looks).await.unwrap_or_else(|_| panic!("not in time: {what}"))
+    office.read_until(&office.sender, &format!("/v1/messages/{id}/receipt"), what, fits).await
 }
 
 /// The clock of the test does not wake the server; a message that sets something going does.
@@ -67,12 +53,8 @@ async fn walk(office: &Office, ms: i64) {
         let message = json!({"topic": "private", "title": "now", "policy": "now"});
         let made = office.post(&office.root, "/v1/messages", message).await.is(201);
         let path = format!("/v1/messages/{}/receipt", made["id"].as_str().unwrap());
-        let ran = async {
-            while !office.get(&office.root, &path).await.is(200)["escalation"]["steps"][0].is_object() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, ran).await.expect("nothing ran");
+        let ran = |receipt: &Value| receipt["escalation"]["steps"][0].is_object();
+        office.read_until(&office.root, &path, "the step", ran).await;
     }
 }
 
@@ -217,17 +199,9 @@ async fn a_silent_topic_is_told_once_and_again_when_it_speaks() {
     assert_eq!(inbox["items"].as_array().unwrap().len(), 1, "{inbox}");
     walk(&office, 2_000).await;
     let told = async |word: &str| {
-        let looks = async {
-            loop {
-                let inbox = office.get(&office.ann, "/v1/messages").await.is(200);
-                let first = inbox["items"][0].clone();
-                if first["title"].as_str().unwrap().contains(word) {
-                    return (first, inbox["items"].as_array().unwrap().len());
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, looks).await.unwrap_or_else(|_| panic!("nobody was told: {word}"))
+        let says = |inbox: &Value| inbox["items"][0]["title"].as_str().unwrap().contains(word);
+        let inbox = office.read_until(&office.ann, "/v1/messages", word, says).await;
+        (inbox["items"][0].clone(), inbox["items"].as_array().unwrap().len())
     };
     let (silent, count) = told("silent").await;
     assert_eq!((&silent["priority"], count), (&json!(4), 2));

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
@@ -21,6 +22,9 @@ use tokio_util::sync::CancellationToken;
 
 /// The administrator, reached with the secret of the embedding host.
 pub const ROOT: &str = "root";
+
+/// Long enough for a busy machine; nothing is measured by it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Office {
     pub origin: String,
@@ -163,6 +167,28 @@ impl Office {
 
     pub async fn call(&self, token: &str, method: &str, path: &str) -> Answer {
         send(self.request(method, path).bearer_auth(token)).await
+    }
+
+    /// What is read there, once it says this.
+    pub async fn read_until(
+        &self,
+        token: &str,
+        path: &str,
+        what: &str,
+        says: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let mut last = Value::Null;
+        let waiting = async {
+            loop {
+                last = self.get(token, path).await.is(200);
+                if says(&last) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{what}: {last:#}");
+        last
     }
 
     /// Publishes to `ops`; returns its id.

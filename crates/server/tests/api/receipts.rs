@@ -1,17 +1,11 @@
 //! Who has a message and who has not: waited for, listed, in pages, and no more of it than a role allows.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
-
 use tocsin_protocol::{NewUser, Role};
 use tocsin_server::waiting::WAITS_MOST;
 use tocsin_store::Store as _;
 
-use crate::office::Office;
-
-/// Waits no longer than a test may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::office::{Office, PATIENCE};
 
 async fn acknowledge(office: &Office, token: &str, id: &str) {
     office.call(token, "POST", &format!("/v1/messages/{id}/acknowledge")).await.is(200);
@@ -143,17 +137,10 @@ async fn a_receipt_says_why_somebody_is_missing() {
 
 /// The device of this name, when it fits.
 async fn device_that(office: &Office, name: &str, fits: impl Fn(&Value) -> bool) -> Value {
-    let looks = async {
-        loop {
-            let devices = office.get(&office.root, "/v1/devices").await.is(200);
-            let device = devices.as_array().unwrap().iter().find(|device| device["name"] == name);
-            if let Some(device) = device.filter(|device| fits(device)) {
-                return device.clone();
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, looks).await.unwrap_or_else(|_| panic!("{name} does not fit"))
+    let of_name =
+        |devices: &Value| devices.as_array().unwrap().iter().find(|device| device["name"] == name).cloned();
+    let says = |devices: &Value| of_name(devices).is_some_and(|device| fits(&device));
+    of_name(&office.read_until(&office.root, "/v1/devices", name, says).await).unwrap()
 }
 
 #[tokio::test]
