@@ -150,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_store_in_trouble_does_not_hold_up_the_end() {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(Options::new(dir.path())).unwrap());
@@ -160,6 +160,7 @@ mod tests {
         let escalator = Escalator { escalations: store, clock, locale, metrics: Metrics::default() };
         let stop = CancellationToken::new();
         let running = tokio::spawn(escalator.run(stop.clone()));
+        // In paused time this is over when the other waits too.
         tokio::time::sleep(TROUBLE_PAUSE / 10).await;
         stop.cancel();
         tokio::time::timeout(TROUBLE_PAUSE / 2, running).await.expect("it still waits").unwrap();
