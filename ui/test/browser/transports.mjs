@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import http from "node:http";
 import net from "node:net";
@@ -151,6 +152,6 @@ try {
   await browser?.close();
   proxy.close();
   behave("clear");
-  server?.kill("SIGTERM");
+  if (server?.kill("SIGTERM")) await once(server, "exit");
   rmSync(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }

@@ -92,7 +92,6 @@ pub fn document() -> utoipa::openapi::OpenApi {
 #[utoipa::path(get, path = "/poll", tag = "streams", params(
         ("cursor" = Option<String>, Query, description = "Continue after this position; acknowledges everything up to it. Without one the batch is handed out once."),
         ("device" = Option<String>, Query), ("wait" = Option<u64>, Query, description = "Seconds to wait for a message"),
-        ("instance" = Option<String>, Query, description = "Replaces an open stream of the same person and instance"),
         ("user_id" = Option<String>, Query, description = "One's own name; an administrator who names somebody else looks and takes nothing")),
     responses((status = 200, body = Poll), (status = 304, description = "Nothing new, to If-None-Match with a cursor")))]
 #[expect(dead_code, reason = "describes a route")]

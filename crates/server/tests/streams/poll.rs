@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use tocsin_protocol::{Poll, Role, State};
+use tocsin_protocol::{Cursor, Poll, Role, State};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
     desk::Desk,
     http::{self, get, post},
+    socket::Socket,
 };
 
 fn titles(poll: &Poll) -> Vec<&str> {
@@ -127,6 +128,30 @@ async fn a_wait_ends_with_the_message_and_without_one_when_the_server_does() {
     let answer = waiting.await.unwrap();
     assert_eq!(answer.status, 200);
     desk.close().await;
+}
+
+/// Its client asks again whatever the answer: if it replaced, it would end the better stream that it climbs to.
+#[tokio::test]
+async fn a_poll_replaces_no_stream_of_its_client_and_none_replaces_it() {
+    let desk = Desk::open().await;
+    let ann = desk.person("ann").await;
+    desk.topic("ops", &[&ann]).await;
+    let (query, cursor) = ("?device=page&instance=aaaa", Cursor::new(desk.store.epoch(), desk.head()));
+    let poll = || {
+        let (address, ann, path) =
+            (desk.address, ann.clone(), format!("/poll{query}&cursor={cursor}&wait=50"));
+        tokio::spawn(async move { get(address, &path, &ann, &[]).await })
+    };
+    let before = poll();
+    desk.until_connections(1).await;
+    let (mut climbed, _) = Socket::resume(desk.address, query, &ann, Some(cursor.clone())).await;
+    let after = poll();
+    desk.until_connections(3).await;
+    desk.publish("ops", "one").await;
+    assert_eq!(climbed.message().await.title, "one");
+    for waiting in [before, after] {
+        assert_eq!(titles(&waiting.await.unwrap().json()), ["one"]);
+    }
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     AppState, Failure,
-    hub::{End, Gulp, Link, Refused, Word},
+    hub::{End, Gulp, Link, Refused, Who, Word},
     listen::Undo,
     metrics::Transport,
 };
@@ -231,7 +231,8 @@ impl Polling {
 
     /// A place in the hub, to be woken.
     async fn enter(&self, start: &Start) -> Result<Link, Failure> {
-        let who = self.opening.who(start.device.id, Transport::Poll);
+        // It replaces no stream and none replaces it: its client would ask again, and so end the stream it climbs to.
+        let who = Who { instance: None, ..self.opening.who(start.device.id, Transport::Poll) };
         let link = self.state.hub.enter(who, start.at, None).map_err(|refused| {
             let why = match refused {
                 Refused::TooMany => "too many streams of this person",
