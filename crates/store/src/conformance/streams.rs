@@ -18,6 +18,10 @@ pub async fn a_new_device_starts_where_its_person_waits(bench: Bench) {
     bench.hand.step(2 * MINUTE);
     let second = bench.store.open_device(ann, "two").await.unwrap();
     assert_eq!(second.start, seq - 1, "what is received, expired or superseded is not waited for");
+    assert_eq!(bench.store.open_device(ann, "two").await.unwrap().start, second.start);
+    bench.hand.step(-2 * MINUTE);
+    assert_eq!(bench.store.open_device(ann, "two").await.unwrap().start, received, "it is not over any more");
+    bench.hand.step(2 * MINUTE);
     bench.press(ann, waiting, Pressed::Read).await;
     let third = bench.store.open_device(ann, "three").await.unwrap();
     assert_eq!(third.start, bench.head());

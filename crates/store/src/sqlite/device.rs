@@ -31,7 +31,7 @@ pub(super) fn find(view: &View<'_>, user: UserId, name: &str) -> Outcome<Option<
 pub(super) fn look_up(view: &View<'_>, user: UserId, name: &str) -> Outcome<Option<DeviceRecord>> {
     let found = find(view, user, name)?;
     if let Some(device) = found.as_ref().filter(|device| device.position.is_none()) {
-        view.shared.starts().note(user, device.start);
+        view.shared.starts().note(user, device.start, view.now);
     }
     Ok(found)
 }
@@ -110,20 +110,26 @@ pub(super) fn filter(conn: &Connection, id: DeviceId) -> Outcome<Option<Arc<[Top
 ///
 /// It only moves forward. What was received, read, superseded, withdrawn or pruned stays so; a new message and a new
 /// membership are of a later position; a claim, or taking one back, is not asked for. Only a clock that is put back
-/// makes an expired message wait again, and a new device then does not begin with it.
+/// makes an expired message wait again: each is so from a time on.
 #[derive(Default)]
-pub(super) struct Starts(HashMap<UserId, Seq>);
+pub(super) struct Starts(HashMap<UserId, (Seq, Millis)>);
 
 impl Starts {
-    fn note(&mut self, user: UserId, start: Seq) {
-        let known = self.0.entry(user).or_default();
-        *known = start.max(*known);
+    fn note(&mut self, user: UserId, start: Seq, now: Millis) {
+        let known = self.0.entry(user).or_insert((start, now));
+        if start > known.0 || now < known.1 {
+            *known = (start, now);
+        }
+    }
+
+    fn of(&self, user: UserId, now: Millis) -> Seq {
+        self.0.get(&user).filter(|(_, since)| *since <= now).map_or(0, |(start, _)| *start)
     }
 }
 
 /// Before the oldest message that the person still waits for, or the head: where a device without a position starts.
 fn first_start(view: &View<'_>, user: UserId) -> Outcome<Seq> {
-    let from = view.shared.starts().0.get(&user).copied().unwrap_or(0);
+    let from = view.shared.starts().of(user, view.now);
     let ledger = Ledger::load(view.conn, user)?;
     let mut oldest = None;
     let waits =

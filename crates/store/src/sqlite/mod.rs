@@ -129,7 +129,7 @@ struct Shared {
     outbox: watch::Sender<u64>,
     /// Counts commits after which an escalation may be due earlier.
     stirred: watch::Sender<u64>,
-    /// The latest time that the writer has seen since it looked whether the clock went back.
+    /// The latest time by which anything that is still to come may have been planned.
     latest: AtomicI64,
     /// Set once, by a failed flush; then everything answers with it.
     poison: OnceLock<String>,
@@ -191,9 +191,9 @@ impl Shared {
         self.latest.load(Ordering::Relaxed) > now.saturating_add(by)
     }
 
-    /// What was planned by the later clock is moved, and committed.
-    fn set_back(&self, now: Millis) {
-        self.latest.store(now, Ordering::Relaxed);
+    /// What was planned by the later clock is moved, and committed: the rest was planned by `latest`.
+    fn set_back(&self, latest: Millis) {
+        self.latest.store(latest, Ordering::Relaxed);
     }
 
     fn pruned(&self) -> Seq {

@@ -36,7 +36,7 @@ pub(super) struct Tx<'a> {
     pub(super) due: bool,
     /// An escalation may be due earlier than was said.
     pub(super) stirred: bool,
-    /// The clock was set back to this time, and what was planned moved with it.
+    /// The clock was set back and what was planned moved with it: what is still to come was planned by this time.
     pub(super) set_back: Option<Millis>,
 }
 

@@ -279,8 +279,8 @@ impl Room {
         let (stale, due, stirred, set_back) = (tx.stale, tx.due, tx.stirred, tx.set_back);
         let (new_head, appended, epoch) = (tx.head, tx.appended, tx.epoch);
         execute(&self.conn, "COMMIT").map_err(broken)?;
-        if let Some(now) = set_back {
-            self.shared.set_back(now);
+        if let Some(latest) = set_back {
+            self.shared.set_back(latest);
         }
         self.shared.touched().flushed(touched);
         self.shared.commits.fetch_add(1, Ordering::Relaxed);

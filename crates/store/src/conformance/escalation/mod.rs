@@ -187,7 +187,8 @@ macro_rules! escalation_cases {
             another_list_begins_with_its_first
             who_is_done_is_passed_over a_late_step_keeps_the_distance steps_of_several_messages_run_in_order
             an_expired_message_escalates_no_more quiet_hours_put_off_what_is_not_critical
-            a_clock_set_back_loses_no_step_and_repeats_none people_have_time_to_answer_the_last_step
+            a_clock_set_back_loses_no_step_and_repeats_none a_clock_set_back_in_parts_is_set_back
+            people_have_time_to_answer_the_last_step
             a_policy_is_that_of_the_publish no_policy_no_escalation
             one_acknowledgement_settles_it_for_all a_copy_counts_for_the_original
             everybodys_acknowledgement_where_it_is_asked_for who_leaves_is_not_waited_for

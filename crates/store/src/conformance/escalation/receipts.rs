@@ -149,6 +149,11 @@ pub async fn receipts_are_filtered(watch: Watch) {
             assert_eq!(watch.listed(query).await, expected, "{filter:?} of {user}");
         }
     }
+    // Whoever left once it was over left what was over, whatever the clock says now.
+    watch.bench().store.remove_user("ann").await.unwrap();
+    watch.bench().hand.step(-2 * SECOND);
+    assert_eq!(watch.listed(of(F::Expired)).await, [gone]);
+    watch.bench().hand.step(2 * SECOND);
     let later = Some(begun + SECOND);
     assert_eq!(watch.listed(ReceiptQuery { since: later, ..all() }).await, [unknown, failed]);
     assert_eq!(watch.listed(ReceiptQuery { until: later, ..all() }).await.len(), 5);

@@ -171,6 +171,23 @@ pub async fn a_clock_set_back_loses_no_step_and_repeats_none(watch: Watch) {
     assert_eq!(steps, [1, 2]);
 }
 
+/// A clock that goes back little by little is back by that much all the same.
+pub async fn a_clock_set_back_in_parts_is_set_back(watch: Watch) {
+    watch.desk(&["ann"], &[]).await;
+    watch.policy(vec![step(60, M::AcknowledgedByAny)]).await;
+    watch.run().await;
+    let earlier = watch.alert(4).await;
+    watch.bench().hand.step(2 * SECOND);
+    let later = watch.alert(4).await;
+    let due = async |id| watch.escalation(id).await.next.map(|next| next.at - watch.bench().hand.now());
+    watch.bench().hand.step(-6 * SECOND);
+    watch.run().await;
+    assert_eq!((due(earlier).await, due(later).await), (Some(64 * SECOND), Some(60 * SECOND)));
+    watch.bench().hand.step(-3 * SECOND);
+    watch.run().await;
+    assert_eq!((due(earlier).await, due(later).await), (Some(60 * SECOND), Some(63 * SECOND)));
+}
+
 /// The last step is not the end: people have as long as they had before it.
 pub async fn people_have_time_to_answer_the_last_step(watch: Watch) {
     let ids = watch.desk(&["ann"], &[]).await;

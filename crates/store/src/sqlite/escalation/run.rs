@@ -82,12 +82,15 @@ fn next(tx: &Tx<'_>, order: &RunOrder) -> Outcome<Option<Millis>> {
     Ok(next)
 }
 
+/// The latest time by which something was planned that is still to come.
+const PLANNED: &str = "SELECT max(?1, coalesce((SELECT max(since) FROM escalation WHERE due_at IS NOT NULL), ?1), \
+     coalesce((SELECT max(expected_by - expect_every_ms) FROM topic WHERE expected_by IS NOT NULL), ?1))";
+
 /// The clock was set back: what was planned by the later one moves. Reads all that runs, but only then.
 fn set_back(tx: &mut Tx<'_>) -> Outcome<()> {
     if !tx.shared.went_back(tx.now, BACK_MS) {
         return Ok(());
     }
-    tx.set_back = Some(tx.now);
     let seqs: Vec<Seq> = {
         let sql = "SELECT seq FROM escalation WHERE due_at IS NOT NULL AND since > ?1 ORDER BY seq";
         let mut sql = tx.conn.prepare_cached(sql)?;
@@ -107,6 +110,8 @@ fn set_back(tx: &mut Tx<'_>) -> Outcome<()> {
     let sql =
         "UPDATE topic SET expected_by = ?1 + expect_every_ms WHERE expected_by > ?1 + expect_every_ms + ?2";
     tx.conn.prepare_cached(sql)?.execute((tx.now, BACK_MS))?;
+    // What was planned a little later than now stayed: it moves if the clock goes back by a little more.
+    tx.set_back = Some(tx.conn.prepare_cached(PLANNED)?.query_row([tx.now], |row| row.get(0))?);
     Ok(())
 }
 
