@@ -20,7 +20,7 @@ async fn a_cursor_gives_what_comes_after_it_and_acknowledges_what_came_before() 
     let desk = Desk::with(|config| config.streams.page = 2).await;
     let ann = desk.person("ann").await;
     desk.topic("ops", &[&ann]).await;
-    let start = tocsin_protocol::Cursor::new(desk.store.epoch(), desk.head());
+    let start = Cursor::new(desk.store.epoch(), desk.head());
     let mut ids = Vec::new();
     for n in 0..3 {
         ids.push(desk.publish("ops", &n.to_string()).await.0);
@@ -46,7 +46,7 @@ async fn nothing_new_is_304_and_still_acknowledges() {
     let desk = Desk::open().await;
     let ann = desk.person("ann").await;
     desk.topic("ops", &[&ann]).await;
-    let start = tocsin_protocol::Cursor::new(desk.store.epoch(), desk.head());
+    let start = Cursor::new(desk.store.epoch(), desk.head());
     let (id, _) = desk.publish("ops", "one").await;
     let answer = get(desk.address, &format!("/poll?cursor={start}"), &ann, &[]).await;
     let (etag, poll): (String, Poll) = (answer.header("etag").into(), answer.json());
