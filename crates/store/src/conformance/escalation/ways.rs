@@ -162,3 +162,43 @@ pub async fn what_names_people_is_not_for_a_group(watch: Watch) {
     let refused = watch.escalations.resend_message(crate::Viewer::Admin(None), id, again).await;
     assert!(matches!(refused, Err(crate::Error::Invalid(_))));
 }
+
+/// A step does not say that it told somebody whom nothing mentions: what is on its way to the group mentions others.
+pub async fn who_is_asked_for_meanwhile_is_mentioned_after_it(watch: Watch) {
+    let ids = watch.desk(&["ann"], &["bob", "cid"]).await;
+    watch.post.channel("robot", ChannelKind::WecomRobot).await;
+    watch.post.route("robot", Some("ops"), None, 1).await;
+    for name in ["ann", "bob", "cid"] {
+        watch.post.outbox.bind("robot", name, &format!("{name}-id")).await.unwrap();
+    }
+    let list = ["ann", "bob", "cid"];
+    let steps = [60, 120, 180, 240].map(|after| over(&["robot"], next(after, &list)));
+    watch.policy(steps.to_vec()).await;
+    let next_of = async |settled| {
+        let job = watch.post.job("robot", free()).await;
+        let Work::One(item) = &job.work else { panic!("{job:?}") };
+        watch.post.run(&job, settled).await;
+        (item.key.clone(), item.mentions.clone())
+    };
+    for rung in [true, false] {
+        let id = watch.alert(4).await;
+        for _ in 0..3 {
+            assert_eq!(watch.after(60).await, [O::Notified]);
+        }
+        assert_eq!(watch.told(id).await, [["ann"], ["bob"], ["cid"]]);
+        if !rung {
+            watch.bench().press(ids[0], id, Pressed::Acknowledge).await;
+        }
+        let (first, mentions) = next_of(Next::Accepted).await;
+        assert_eq!(mentions, ["ann-id"], "the members of its topic");
+        if !rung {
+            assert_eq!(watch.send_all("robot").await, 0, "nobody else once it is settled");
+            continue;
+        }
+        let (second, mentions) = next_of(Next::Accepted).await;
+        assert_eq!(mentions, ["bob-id", "cid-id"]);
+        assert_ne!(first, second, "no repetition");
+        assert_eq!(watch.send_all("robot").await, 0);
+        watch.escalations.cancel(crate::Viewer::Admin(None), id).await.unwrap();
+    }
+}

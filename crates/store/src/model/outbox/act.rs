@@ -129,6 +129,7 @@ impl Facts {
             fact.history.duplicates = 0;
             fact.round += 1;
             fact.intent += intent;
+            fact.also.clear();
             if fact.what == 0 {
                 fact.body = None;
             }
@@ -141,6 +142,7 @@ impl Facts {
 
     pub(super) fn cancel_message(&mut self, id: MessageId) -> Result<u64> {
         let seq = self.message_of(id)?.seq;
+        self.mention_nobody_else(&[seq]);
         Ok(self.cancel(codes::STOPPED, |_, fact| fact.seq == seq && fact.what == 0))
     }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Result, UserId,
-    outbox::{ChannelId, LaneId, NOWHERE, codes, content, give_up_at},
+    outbox::{ChannelId, DeliveryId, LaneId, NOWHERE, codes, content, give_up_at},
 };
 
 /// What became of something that was asked to be sent.
@@ -122,7 +122,9 @@ impl Facts {
         };
         let intent = match known.state {
             DeliveryState::Queued if known.lane == NOWHERE => return Asked::Nowhere,
-            DeliveryState::Queued | DeliveryState::Sending | DeliveryState::Merged => return Asked::Waits,
+            DeliveryState::Queued | DeliveryState::Sending | DeliveryState::Merged => {
+                return if group { self.afterwards(&known, fact, people) } else { Asked::Waits };
+            }
             DeliveryState::Cancelled if !by_hand => return Asked::Nowhere,
             DeliveryState::Accepted | DeliveryState::Confirmed => 1,
             _ => 0,
@@ -137,8 +139,44 @@ impl Facts {
         Asked::Queued
     }
 
+    /// Whoever is not mentioned by what is on its way is mentioned after it.
+    fn afterwards(&mut self, known: &DeliveryFact, fact: &MessageFact, people: &[UserId]) -> Asked {
+        let mentioned = |person: &UserId| match &known.mentions {
+            Some(mentions) => mentions.contains(person),
+            None => self.owed(*person, fact),
+        };
+        let others: Vec<UserId> = people
+            .iter()
+            .filter(|person| !mentioned(person) && !known.also.contains(person))
+            .copied()
+            .collect();
+        if others.is_empty() {
+            return Asked::Waits;
+        }
+        self.change(known.id, |fact| fact.also.extend(others));
+        Asked::Queued
+    }
+
+    /// A group took something: whoever was asked for meanwhile is mentioned now.
+    pub(super) fn mention_others(&mut self, id: DeliveryId) {
+        let took = |fact: &&DeliveryFact| fact.id == id || fact.digest == Some(id);
+        let took: Vec<DeliveryFact> = self.post.deliveries.iter().filter(took).cloned().collect();
+        for known in took.into_iter().filter(|known| !known.also.is_empty()) {
+            let Some(fact) = self.message_at(known.seq) else { continue };
+            let until = fact.message.expires_at;
+            let over = fact.newer.is_some() || until.is_some_and(|at| at <= self.now);
+            if !over && self.again(&known, 1, until) {
+                self.change(known.id, |fact| {
+                    fact.by_step = true;
+                    fact.mentions = Some(known.also.clone());
+                });
+            }
+        }
+    }
+
     /// Cancels what waits of these messages: only what steps asked for, or all.
     pub(in crate::model) fn stop(&mut self, seqs: &[Seq], steps: bool) -> u64 {
+        self.mention_nobody_else(seqs);
         self.cancel(codes::STOPPED, |_, fact| {
             fact.what == 0 && fact.seq > 0 && seqs.contains(&fact.seq) && (fact.by_step || !steps)
         })

@@ -75,6 +75,8 @@ pub(super) struct DeliveryFact {
     what: i64,
     by_step: bool,
     mentions: Option<Vec<UserId>>,
+    /// Of a group, when this round is over.
+    also: Vec<UserId>,
     channel: ChannelId,
     lane: LaneId,
     state: DeliveryState,
@@ -256,6 +258,7 @@ impl Facts {
             what: 0,
             by_step: false,
             mentions: None,
+            also: Vec::new(),
             channel: ChannelId(0),
             lane: LaneId(0),
             state: DeliveryState::Queued,
@@ -308,7 +311,17 @@ impl Facts {
         of.filter(|fact| chosen(self, fact)).map(|fact| fact.id).collect()
     }
 
+    /// Whoever was asked for while these were on their way is not mentioned any more.
+    fn mention_nobody_else(&mut self, seqs: &[Seq]) {
+        for fact in &mut self.post.deliveries {
+            if fact.seq > 0 && fact.what == 0 && seqs.contains(&fact.seq) {
+                fact.also.clear();
+            }
+        }
+    }
+
     pub(super) fn post_superseded(&mut self, older: Seq) {
+        self.mention_nobody_else(&[older]);
         self.cancel(codes::SUPERSEDED, |_, fact| fact.seq == older && older > 0 && fact.what == 0);
     }
 

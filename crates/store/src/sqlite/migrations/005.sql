@@ -81,9 +81,11 @@ CREATE INDEX report_open ON report (seq) WHERE done = 0;
 CREATE INDEX report_due ON report (due_at) WHERE done = 0 AND due_at IS NOT NULL;
 
 -- what: 0 is the message, above it a report of a milestone. by_step: an escalation or a person asked for this round.
--- mentions: of a group, only these people (user ids as JSON).
+-- mentions: of a group, only these people (user ids as JSON). also: people that were asked for while it was on its way, who
+-- are mentioned once it is over.
 ALTER TABLE delivery ADD COLUMN what INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE delivery ADD COLUMN by_step INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE delivery ADD COLUMN mentions TEXT;
+ALTER TABLE delivery ADD COLUMN also TEXT;
 DROP INDEX delivery_message;
 CREATE UNIQUE INDEX delivery_message ON delivery (seq, user, channel, what) WHERE seq > 0;

@@ -225,12 +225,17 @@ pub(super) fn sends(tx: &mut Tx<'_>) -> Outcome<()> {
     Ok(())
 }
 
+/// Whoever was asked for while it was on its way is not mentioned any more.
+const NOBODY_ELSE: &str =
+    "UPDATE delivery SET also = NULL WHERE seq = ?1 AND seq > 0 AND what = 0 AND also IS NOT NULL";
+
 /// Somebody took care of it: what an escalation asked for and still waits is not sent any more.
 pub(in crate::sqlite) fn cancel_steps(tx: &mut Tx<'_>, seq: Seq) -> Outcome<()> {
     if tx.names.outgoing(tx.conn)?.used {
         let sql = "UPDATE delivery SET state = 8, code = ?2, reason = NULL, body = NULL, since = ?3 \
                    WHERE seq = ?1 AND seq > 0 AND state = 0 AND what = 0 AND by_step = 1";
         tx.conn.prepare_cached(sql)?.execute((seq, codes::STOPPED, tx.now))?;
+        tx.conn.prepare_cached(NOBODY_ELSE)?.execute([seq])?;
     }
     Ok(())
 }
@@ -249,6 +254,7 @@ pub(in crate::sqlite) fn cancel(conn: &Connection, seq: Seq, code: &str, now: i6
     let sql =
         "UPDATE delivery SET code = ?2, reason = NULL WHERE seq = ?1 AND seq > 0 AND state = 1 AND what = 0";
     conn.prepare_cached(sql)?.execute((seq, code))?;
+    conn.prepare_cached(NOBODY_ELSE)?.execute([seq])?;
     let sql = "UPDATE delivery SET state = 8, code = ?2, reason = NULL, body = NULL, since = ?3 WHERE seq = ?1 AND seq > 0 AND state = 0 AND what = 0";
     Ok(conn.prepare_cached(sql)?.execute((seq, code, now))? as u64)
 }

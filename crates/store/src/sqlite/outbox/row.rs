@@ -153,6 +153,8 @@ pub(super) struct DeliveryRow {
     pub(super) what: i64,
     /// Of a group only these people, by their numbers.
     pub(super) mentions: Option<Vec<i64>>,
+    /// Of a group these people when this round is over.
+    pub(super) also: Vec<i64>,
     pub(super) channel: ChannelId,
     pub(super) lane: LaneId,
     pub(super) state: DeliveryState,
@@ -176,6 +178,7 @@ impl DeliveryRow {
             user: row.get("user")?,
             what: row.get("what")?,
             mentions: row.get::<_, Option<String>>("mentions")?.map(|text| log::ids(&text)),
+            also: row.get::<_, Option<String>>("also")?.map(|text| log::ids(&text)).unwrap_or_default(),
             channel: ChannelId(row.get("channel")?),
             lane: LaneId(row.get("lane")?),
             state: state(row.get("state")?)?,

@@ -6,7 +6,7 @@ use tocsin_protocol::{DeliveryState, Millis};
 use super::{
     super::{
         fault::{Fault, Outcome},
-        log,
+        log, owed,
         tx::Tx,
     },
     enqueue::{self, New},
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     Error, StoredMessage, UserId,
-    outbox::{ChannelId, LaneId, NOWHERE, content, give_up_at},
+    outbox::{ChannelId, DeliveryId, LaneId, NOWHERE, content, give_up_at},
 };
 
 /// A channel that something can be sent over now.
@@ -83,7 +83,17 @@ pub(in crate::sqlite) fn again_to(
         enqueue::sends(tx)?;
         return Ok(Asked::Queued);
     };
-    repeat(tx, &row, mentions.as_deref(), give_up, by_hand)
+    match row.state {
+        DeliveryState::Queued if row.lane == NOWHERE => Ok(Asked::Nowhere),
+        DeliveryState::Queued | DeliveryState::Sending | DeliveryState::Merged => {
+            if place.group {
+                afterwards(tx, &row, stored, people)
+            } else {
+                Ok(Asked::Waits)
+            }
+        }
+        _ => repeat(tx, &row, mentions.as_deref(), give_up, by_hand),
+    }
 }
 
 fn repeat(
@@ -94,15 +104,13 @@ fn repeat(
     by_hand: bool,
 ) -> Outcome<Asked> {
     let intent = match row.state {
-        DeliveryState::Queued if row.lane == NOWHERE => return Ok(Asked::Nowhere),
-        DeliveryState::Queued | DeliveryState::Sending | DeliveryState::Merged => return Ok(Asked::Waits),
         DeliveryState::Cancelled if !by_hand => return Ok(Asked::Nowhere),
         DeliveryState::Failed
         | DeliveryState::Unknown
         | DeliveryState::Expired
         | DeliveryState::Cancelled => 0,
         // It is there, and is to ring again.
-        DeliveryState::Accepted | DeliveryState::Confirmed => 1,
+        _ => 1,
     };
     if !resend::again(tx, row, intent, give_up)? {
         return Ok(Asked::Nowhere);
@@ -110,6 +118,47 @@ fn repeat(
     let sql = "UPDATE delivery SET by_step = 1, mentions = ?2 WHERE id = ?1";
     tx.conn.prepare_cached(sql)?.execute((row.id.0, mentions))?;
     Ok(Asked::Queued)
+}
+
+/// What waits, or is being sent, to a group mentions whom it is for. Whoever else is asked for is mentioned after it: what
+/// is sent already cannot be changed, and a platform would take the same with other mentions for a repetition.
+fn afterwards(tx: &Tx<'_>, row: &DeliveryRow, stored: &StoredMessage, people: &[UserId]) -> Outcome<Asked> {
+    let mut also = row.also.clone();
+    for person in people {
+        let mentioned = match &row.mentions {
+            Some(mentions) => mentions.contains(&person.0),
+            None => owed::is_owed(tx.conn, *person, row.seq, &stored.address)?,
+        };
+        if !mentioned && !also.contains(&person.0) {
+            also.push(person.0);
+        }
+    }
+    if also.len() == row.also.len() {
+        return Ok(Asked::Waits);
+    }
+    let sql = "UPDATE delivery SET also = ?2 WHERE id = ?1";
+    tx.conn.prepare_cached(sql)?.execute((row.id.0, log::ids_text(also.into_iter())))?;
+    Ok(Asked::Queued)
+}
+
+/// A group took something: whoever was asked for meanwhile is mentioned now, if it is still about something.
+pub(super) fn mention_others(tx: &mut Tx<'_>, id: DeliveryId) -> Outcome<()> {
+    let waiting: Vec<(i64, Option<Millis>)> = {
+        let sql = "SELECT d.id, m.expires_at FROM delivery d JOIN message m ON m.seq = d.seq \
+                   WHERE d.id IN (SELECT ?1 UNION SELECT id FROM delivery WHERE digest = ?1) AND d.also IS NOT NULL \
+                   AND m.superseded_by IS NULL AND ifnull(m.expires_at > ?2, 1) ORDER BY d.id";
+        let mut sql = tx.conn.prepare_cached(sql)?;
+        let rows = sql.query_map((id.0, tx.now), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        rows.collect::<Result<_, _>>()?
+    };
+    for (id, expires_at) in waiting {
+        let row = DeliveryRow::of(tx.conn, DeliveryId(id))?;
+        if resend::again(tx, &row, 1, give_up_at(tx.now, expires_at))? {
+            let sql = "UPDATE delivery SET by_step = 1, mentions = ?2 WHERE id = ?1";
+            tx.conn.prepare_cached(sql)?.execute((id, log::ids_text(row.also.into_iter())))?;
+        }
+    }
+    Ok(())
 }
 
 /// Where it goes: the group, or the address that the person has now and that works.
