@@ -23,6 +23,7 @@ pub(super) struct Older {
     pub(super) thread: MessageId,
     pub(super) priority: Priority,
     pub(super) resolved: bool,
+    pub(super) address: Address,
 }
 
 /// Finds it, if there is one.
@@ -84,6 +85,7 @@ impl Older {
             thread: message.thread,
             priority: message.priority,
             resolved: message.resolved,
+            address: found.stored.address.clone(),
         }
     }
 }

@@ -135,8 +135,12 @@ impl Facts {
         fact: &MessageFact,
         older: Option<&MessageFact>,
     ) -> Result<()> {
+        let may_choose = matches!(new.sender.authority, Authority::All);
         let before = match older {
-            Some(older) => self.superseded(older.seq, fact)?,
+            Some(older) => {
+                let goes_along = may_choose || older.address == fact.address;
+                self.superseded(older.seq, fact, goes_along)?.filter(|_| goes_along)
+            }
             None => None,
         };
         self.escalate(fact, older, before, sets.policy);
@@ -147,7 +151,8 @@ impl Facts {
         Ok(())
     }
 
-    /// What the older version set going goes on if the newer one says nothing worse; else its own policy begins.
+    /// What the older version set going goes on if the newer one says nothing worse; else steps begin anew: of its own
+    /// policy, or of the older one's.
     fn escalate(
         &mut self,
         fact: &MessageFact,
@@ -155,40 +160,49 @@ impl Facts {
         before: Option<EscalationFact>,
         policy: Option<PolicyFact>,
     ) {
-        let goes_on = !fact.message.resolved && older.is_some_and(|older| Self::stands(fact, older));
-        let begins = match (before.filter(|_| goes_on), policy) {
+        if fact.message.resolved {
+            return;
+        }
+        let stands = older.is_some_and(|older| Self::stands(fact, older));
+        let own = policy.map(|policy| (policy.name, policy.config));
+        let begins = match (before, own) {
             // What somebody took care of stays so.
-            (Some(known), _) if known.state == EscalationState::Acknowledged => {
+            (Some(known), _) if stands && known.state == EscalationState::Acknowledged => {
                 self.escalated.of.insert(fact.seq, EscalationFact { runs: Vec::new(), ..known });
                 if let Some(settled) = self.settled(fact) {
                     self.tell_settled(fact, &settled);
                 }
                 return;
             }
-            (Some(known), policy)
-                if known.state == EscalationState::Running
-                    && policy.as_ref().is_none_or(|policy| policy.name == known.policy) =>
+            (Some(known), own)
+                if stands
+                    && known.state == EscalationState::Running
+                    && own.as_ref().is_none_or(|(name, _)| *name == known.policy) =>
             {
                 let mut progress = known.progress.clone();
                 progress.go_on(&known.rules(fact));
                 EscalationFact { progress, runs: Vec::new(), ..known }
             }
-            (_, Some(policy)) => {
-                let rules = Rules::new(&policy.config, fact.message.priority, fact.message.expires_at);
-                EscalationFact {
-                    policy: policy.name,
-                    progress: Progress::begin(&rules, fact.message.created_at, self.now),
-                    state: EscalationState::Running,
-                    ended_at: None,
-                    ended_by: None,
-                    runs: Vec::new(),
-                    config: policy.config,
-                }
-            }
-            (_, None) => return,
+            (_, Some((policy, config))) => self.anew(fact, policy, config),
+            (Some(known), None) => self.anew(fact, known.policy, known.config),
+            (None, None) => return,
         };
-        if !self.nobody_is_asked(fact, &begins.config, older) {
+        let enough = stands && settles(&begins.config, &Self::counts_of(&self.rows(fact)));
+        if !enough {
             self.escalated.of.insert(fact.seq, begins);
+        }
+    }
+
+    fn anew(&self, fact: &MessageFact, policy: String, config: PolicySettings) -> EscalationFact {
+        let rules = Rules::new(&config, fact.message.priority, fact.message.expires_at);
+        EscalationFact {
+            policy,
+            progress: Progress::begin(&rules, fact.message.created_at, self.now),
+            state: EscalationState::Running,
+            ended_at: None,
+            ended_by: None,
+            runs: Vec::new(),
+            config,
         }
     }
 
@@ -213,45 +227,34 @@ impl Facts {
     }
 
     /// A newer version came. The older one's escalation, as it was.
-    fn superseded(&mut self, older: Seq, newer: &MessageFact) -> Result<Option<EscalationFact>> {
+    fn superseded(
+        &mut self,
+        older: Seq,
+        newer: &MessageFact,
+        goes_along: bool,
+    ) -> Result<Option<EscalationFact>> {
         self.tell_missed(older);
         let now = self.now;
         let before = self.escalated.of.get(&older).cloned();
-        let open = before.as_ref().is_some_and(EscalationFact::is_open);
-        if open && let Some(escalation) = self.escalated.of.get_mut(&older) {
-            escalation.end(EscalationState::Superseded, now, None);
+        if let Some(known) = self.escalated.of.get_mut(&older).filter(|known| known.is_open()) {
+            known.end(EscalationState::Superseded, now, None);
         }
-        if newer.message.resolved || open {
-            for known in self.copies(older) {
-                let Address::People(people) = &known.address else { continue };
-                if known.newer.is_some() || !known.kept() {
+        for known in self.copies(older) {
+            let Address::People(people) = &known.address else { continue };
+            if known.newer.is_some() || !known.kept() {
+                continue;
+            }
+            for person in people.iter() {
+                if !goes_along || self.owed(*person, newer) {
+                    self.supersede(&known, newer);
                     continue;
                 }
-                for person in people.iter() {
-                    if self.owed(*person, newer) {
-                        self.supersede(&known, newer);
-                        continue;
-                    }
-                    let Ok(user) = self.live_user(*person) else { continue };
-                    let base = copy::of(&newer.message, &user.name.clone(), now);
-                    self.publish_copy(&NewMessage { replaces: Some(known.message.id), ..base }, newer)?;
-                }
+                let Ok(user) = self.live_user(*person) else { continue };
+                let base = copy::of(&newer.message, &user.name.clone(), now);
+                self.publish_copy(&NewMessage { replaces: Some(known.message.id), ..base }, newer)?;
             }
         }
         Ok(before)
-    }
-
-    fn nobody_is_asked(
-        &self,
-        fact: &MessageFact,
-        policy: &PolicySettings,
-        older: Option<&MessageFact>,
-    ) -> bool {
-        if fact.message.resolved {
-            return true;
-        }
-        older.is_some_and(|older| Self::stands(fact, older))
-            && settles(policy, &Self::counts_of(&self.rows(fact)))
     }
 
     pub(super) fn escalation_state(&self, seq: Seq) -> Option<EscalationState> {

@@ -49,6 +49,11 @@ impl KnownPolicy {
         let config = serde_json::from_str(&text).map_err(|error| Error::Damaged(error.to_string()))?;
         Ok(Some(Arc::new(Self { name, config, text })))
     }
+
+    /// As a message had it, whatever became of it since.
+    fn copy_of(row: Row) -> Outcome<Self> {
+        Ok(Self { name: row.policy, text: text_of(&row.config)?, config: row.config })
+    }
 }
 
 /// What a message sets going: looked up, and refused, before anything is written.
@@ -103,8 +108,13 @@ pub(in crate::sqlite) fn published(
     older: Option<&Older>,
     topic: Option<&KnownTopic>,
 ) -> Outcome<()> {
+    // To others only an admin takes along what the older version set going: it may reach whom these have nothing to do with.
+    let may_choose = matches!(new.sender.authority, Authority::All);
     let before = match older {
-        Some(older) => supersede(tx, older.seq, stored)?,
+        Some(older) => {
+            let goes_along = may_choose || older.address == stored.address;
+            supersede(tx, older.seq, stored, goes_along)?.filter(|_| goes_along)
+        }
         None => None,
     };
     escalate(tx, stored, older, before, sets.policy)?;
@@ -117,33 +127,34 @@ pub(in crate::sqlite) fn published(
     }
 }
 
-/// What the older version set going goes on if the newer one says nothing worse; else its own policy begins.
+/// What the older version set going goes on if the newer one says nothing worse; else steps begin anew: of its own policy,
+/// or of the older one's.
 fn escalate(
     tx: &mut Tx<'_>,
     stored: &StoredMessage,
     older: Option<&Older>,
     before: Option<Row>,
-    policy: Option<Arc<KnownPolicy>>,
+    own: Option<Arc<KnownPolicy>>,
 ) -> Outcome<()> {
-    let goes_on = !stored.message.resolved && older.is_some_and(|older| stands(stored, older));
-    match (before.filter(|_| goes_on), policy) {
-        (Some(row), _) if row.state == EscalationState::Acknowledged => stay_settled(tx, stored, row),
+    let stands = older.is_some_and(|older| stands(stored, older));
+    let policy = match (before, own) {
         // It asks for no others.
-        (Some(row), policy)
-            if row.state == EscalationState::Running
-                && policy.as_ref().is_none_or(|policy| policy.name == row.policy) =>
+        _ if stored.message.resolved => return Ok(()),
+        (Some(row), _) if stands && row.state == EscalationState::Acknowledged => {
+            return stay_settled(tx, stored, row);
+        }
+        (Some(row), own)
+            if stands
+                && row.state == EscalationState::Running
+                && own.as_ref().is_none_or(|own| own.name == row.policy) =>
         {
-            if is_settled(tx, stored, &row.config, older)? { Ok(()) } else { go_on(tx, stored, row) }
+            return if is_settled(tx, stored, &row.config)? { Ok(()) } else { go_on(tx, stored, row) };
         }
-        (_, Some(policy)) => {
-            if is_settled(tx, stored, &policy.config, older)? {
-                Ok(())
-            } else {
-                begin(tx, stored, &policy)
-            }
-        }
-        (_, None) => Ok(()),
-    }
+        (_, Some(own)) => own,
+        (Some(row), None) => Arc::new(KnownPolicy::copy_of(row)?),
+        (None, None) => return Ok(()),
+    };
+    if stands && is_settled(tx, stored, &policy.config)? { Ok(()) } else { begin(tx, stored, &policy) }
 }
 
 /// Whether what was acknowledged of the older version stays so.
@@ -193,52 +204,37 @@ fn begin(tx: &mut Tx<'_>, stored: &StoredMessage, policy: &KnownPolicy) -> Outco
     Ok(())
 }
 
-/// Whether nobody needs to be asked: it is over, or what is acknowledged stays so and is enough.
-fn is_settled(
-    tx: &Tx<'_>,
-    stored: &StoredMessage,
-    policy: &PolicySettings,
-    older: Option<&Older>,
-) -> Outcome<bool> {
-    if stored.message.resolved {
-        return Ok(true);
-    }
-    let Some(older) = older else { return Ok(false) };
-    if !stands(stored, older) {
-        return Ok(false);
-    }
+/// Whether nobody needs to be asked: what is acknowledged stays so and is enough.
+fn is_settled(tx: &Tx<'_>, stored: &StoredMessage, policy: &PolicySettings) -> Outcome<bool> {
     let Some(found) = message::at(&tx.view(), stored.message.cursor.seq)? else { return Ok(false) };
     let people = standing::all(&tx.view(), &found)?;
     Ok(settles(policy, &counts_of(people.iter())))
 }
 
-/// A newer version came: the older one's steps stop. How far they were.
-fn supersede(tx: &mut Tx<'_>, older: Seq, newer: &StoredMessage) -> Outcome<Option<Row>> {
+/// A newer version came: the older one's steps stop. How far they were. `goes_along`: whoever was brought in gets it, too.
+fn supersede(tx: &mut Tx<'_>, older: Seq, newer: &StoredMessage, goes_along: bool) -> Outcome<Option<Row>> {
     report::missed(tx, older)?;
     if !tx.names.escalating(tx.conn)?.used {
         return Ok(None);
     }
     let row = Row::of(tx.conn, older)?;
-    let open = row.as_ref().filter(|row| row.is_open());
-    if let Some(row) = open {
+    if let Some(row) = row.as_ref().filter(|row| row.is_open()) {
         row.end(tx.conn, EscalationState::Superseded, tx.now, None)?;
     }
-    if newer.message.resolved || open.is_some() {
-        renew_copies(tx, older, newer)?;
-    }
+    renew_copies(tx, older, newer, goes_along)?;
     Ok(row)
 }
 
 /// What is new is new for those, too, whom the escalation of the older version brought in.
-fn renew_copies(tx: &mut Tx<'_>, older: Seq, newer: &StoredMessage) -> Outcome<()> {
+fn renew_copies(tx: &mut Tx<'_>, older: Seq, newer: &StoredMessage, goes_along: bool) -> Outcome<()> {
     for known in standing::copies(&tx.view(), older)? {
         if known.newer.is_some() || known.pruned {
             continue;
         }
         let crate::Address::People(people) = &known.stored.address else { continue };
         for person in people.iter() {
-            if owed::is_owed(tx.conn, *person, newer.message.cursor.seq, &newer.address)? {
-                // They belong to the audience by now: the newer message itself follows their copy.
+            if !goes_along || owed::is_owed(tx.conn, *person, newer.message.cursor.seq, &newer.address)? {
+                // They belong to the audience by now, and the newer message itself follows their copy; or none does.
                 thread::supersede(tx, &Older::of(&known), newer)?;
                 continue;
             }
