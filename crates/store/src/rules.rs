@@ -3,6 +3,7 @@
 use tocsin_protocol::{
     Action, Counts, Message, MessageView, Millis, Priority, Shown, State,
     escalation::EXPECT_S,
+    limits::ALERTS_TOPIC,
     receipt::{NAMES_MOST, ReceiptFilter},
 };
 
@@ -15,9 +16,12 @@ pub(crate) fn asks(message: &Message) -> bool {
 }
 
 /// How often a topic is expected to speak, milliseconds; 0: it is not.
-pub(crate) fn expectation(every_s: u64) -> crate::Result<Option<Millis>> {
+pub(crate) fn expectation(topic: &str, every_s: u64) -> crate::Result<Option<Millis>> {
     match every_s {
         0 => Ok(None),
+        _ if topic == ALERTS_TOPIC => Err(crate::Error::Invalid(format!(
+            "{ALERTS_TOPIC} is the server's own topic: it is silent while all is well"
+        ))),
         EXPECT_S.. => Ok(Some(Millis::try_from(every_s).unwrap_or(Millis::MAX).saturating_mul(1000))),
         _ => Err(crate::Error::Invalid(format!("{EXPECT_S} seconds is the shortest expect_every_s"))),
     }
@@ -88,6 +92,8 @@ pub(crate) struct Listed<'a> {
     pub(crate) expired: u64,
     pub(crate) failed: u64,
     pub(crate) unknown: u64,
+    /// Somebody took care of it for all.
+    pub(crate) settled: bool,
 }
 
 /// Whether a receipt belongs in a list.
@@ -96,7 +102,9 @@ pub(crate) fn is_listed(filter: ReceiptFilter, row: &Listed<'_>, now: Millis) ->
     match filter {
         ReceiptFilter::All => true,
         ReceiptFilter::Undelivered => row.counts.missing > 0,
-        ReceiptFilter::Unacknowledged => !over && asks(row.message) && row.counts.unacknowledged > 0,
+        ReceiptFilter::Unacknowledged => {
+            !over && !row.settled && asks(row.message) && row.counts.unacknowledged > 0
+        }
         ReceiptFilter::Failed => row.failed > 0,
         ReceiptFilter::Unknown => row.unknown > 0,
         ReceiptFilter::Expired => row.expired > 0,

@@ -35,7 +35,9 @@ pub(crate) fn body(
     now: Millis,
 ) -> String {
     let kind = if reached { milestone.name() } else { "missed" };
-    let timestamp = Timestamp::from_millisecond(now).unwrap_or(Timestamp::UNIX_EPOCH);
+    // What expired did so at its time, whenever it is noticed.
+    let at = message.expires_at.filter(|_| !reached).map_or(now, |over| over.min(now));
+    let timestamp = Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH);
     let body = ReportBody {
         kind: format!("receipt.{kind}"),
         timestamp: timestamp.to_string(),

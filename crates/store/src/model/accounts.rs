@@ -96,7 +96,7 @@ impl Facts {
         }
         let seq = self.append(Entry::UserRemoved { user: user.id });
         self.withdraw(user.id, None, seq);
-        self.somebody_left();
+        self.somebody_left(user.id, None);
         self.users.iter_mut().filter(|known| known.id == user.id).for_each(|known| known.removed = true);
         self.invites.retain(|_, order| {
             let named = order.as_ref().and_then(|order| order.user.as_ref());
@@ -166,7 +166,7 @@ impl Facts {
             topic.policy = if policy.is_empty() { None } else { Some(self.policy_named(policy)?.id) };
         }
         if let Some(every_s) = change.expect_every_s {
-            let every = rules::expectation(every_s)?;
+            let every = rules::expectation(name, every_s)?;
             if every != topic.expect_ms {
                 topic.expect_ms = every;
                 // A silence that was told of stays until a message comes, or nothing is expected any more.
@@ -215,7 +215,7 @@ impl Facts {
         if self.is_member(topic, user) {
             let seq = self.append(Entry::Left { topic, user });
             self.withdraw(user, Some(topic), seq);
-            self.somebody_left();
+            self.somebody_left(user, Some(topic));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Receipts and retention.
 
 use tocsin_protocol::{
-    Counts, Cursor, MessageId, Millis, Page, PersonReceipt, Receipt, ReceiptSummary, Seq, Shown, State,
-    limits::ALERTS_TOPIC, receipt::Presence,
+    Counts, Cursor, EscalationState, MessageId, Millis, Page, PersonReceipt, Receipt, ReceiptSummary, Seq,
+    Shown, State, limits::ALERTS_TOPIC, receipt::Presence,
 };
 
 use super::facts::{Facts, MessageFact, UserFact};
@@ -157,8 +157,9 @@ impl Facts {
             let counts = Self::counts_of(&theirs);
             let expired = theirs.iter().filter(|row| row.state == State::Expired).count() as u64;
             let superseded = fact.newer.is_some();
-            let listed =
-                rules::Listed { message: &fact.message, superseded, counts, expired, failed, unknown };
+            let settled = self.escalation_state(fact.seq) == Some(EscalationState::Acknowledged);
+            let message = &fact.message;
+            let listed = rules::Listed { message, superseded, counts, expired, failed, unknown, settled };
             if rules::is_listed(query.filter, &listed, self.now) {
                 let (_, failed, unknown) = self.tally(&seqs, None, None);
                 items.push(self.summary(fact, &rows, (failed, unknown)));

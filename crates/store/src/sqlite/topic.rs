@@ -85,7 +85,7 @@ pub(super) fn change(tx: &mut Tx<'_>, name: &str, change: &TopicChange) -> Outco
     if let Some(every_s) =
         change.expect_every_s.filter(|every_s| topic.expect_every_s.unwrap_or(0) != *every_s)
     {
-        expect(tx, id, every_s)?;
+        expect(tx, (id, &topic.name), every_s)?;
     }
     tx.append(Entry::AccountsChanged)?;
     Ok(by_name(tx.conn, name, None)?.1)
@@ -101,8 +101,8 @@ fn attach(tx: &mut Tx<'_>, id: TopicId, policy: &str) -> Outcome<()> {
 
 /// Sets how often it is expected to speak, from now on; 0: not any more, and a silence that was told of is over with it.
 /// Otherwise that stays until a message comes: nothing spoke.
-fn expect(tx: &mut Tx<'_>, id: TopicId, every_s: u64) -> Outcome<()> {
-    let every = rules::expectation(every_s)?;
+fn expect(tx: &mut Tx<'_>, (id, name): (TopicId, &str), every_s: u64) -> Outcome<()> {
+    let every = rules::expectation(name, every_s)?;
     tx.names.forget();
     let sql = "UPDATE topic SET expect_every_ms = ?2, expected_by = CASE WHEN silent_since IS NULL THEN ?3 END, \
                silent_since = CASE WHEN ?2 IS NOT NULL THEN silent_since END WHERE id = ?1";

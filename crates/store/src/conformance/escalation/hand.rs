@@ -110,7 +110,9 @@ pub async fn what_is_over_is_not_shown_again(watch: Watch) {
         let refused = ask(id, &["app", "desktop"]).await;
         assert!(matches!(&refused, Err(Error::Conflict(said)) if said.contains(why)), "{refused:?}");
     }
-    assert_eq!(ask(settled, &["app"]).await.unwrap().queued, 1, "a phone shows what it is sent");
+    for id in [settled, expired] {
+        assert_eq!(ask(id, &["app"]).await.unwrap().queued, 1, "a phone shows what it is sent");
+    }
 }
 
 /// Whom it names, whatever they did, as far as there is a way.

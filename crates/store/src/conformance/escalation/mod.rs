@@ -7,6 +7,7 @@ mod reports;
 mod settling;
 mod silences;
 mod steps;
+mod versions;
 mod ways;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub use reports::*;
 pub use settling::*;
 pub use silences::*;
 pub use steps::*;
+pub use versions::*;
 pub use ways::*;
 
 /// A store with its outbox and its escalations.
@@ -192,6 +194,10 @@ macro_rules! escalation_cases {
             a_policy_is_that_of_the_publish no_policy_no_escalation
             one_acknowledgement_settles_it_for_all a_copy_counts_for_the_original
             everybodys_acknowledgement_where_it_is_asked_for who_leaves_is_not_waited_for
+            a_worse_version_begins_the_same_steps_anew who_was_brought_in_hears_of_all_versions
+            only_an_admin_takes_steps_along_to_others who_leaves_last_ends_what_asks_for_all
+            what_is_settled_is_not_listed_as_unacknowledged
+            who_is_asked_for_meanwhile_is_mentioned_after_it
             a_newer_version_takes_over a_newer_version_reaches_those_brought_in an_acknowledgement_that_stands_starts_nothing
             who_belongs_to_it_by_now_has_it_once what_was_acknowledged_goes_with_who_joins
             what_somebody_took_care_of_stays_so

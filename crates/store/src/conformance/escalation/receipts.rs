@@ -162,6 +162,17 @@ pub async fn receipts_are_filtered(watch: Watch) {
     assert!(matches!(refused, Err(Error::UnknownUser(_))));
 }
 
+/// Nobody is asked any more once somebody took care of it for all.
+pub async fn what_is_settled_is_not_listed_as_unacknowledged(watch: Watch) {
+    let ids = watch.desk(&["ann", "bob"], &[]).await;
+    watch.policy(vec![step(60, M::AcknowledgedByAny)]).await;
+    let id = watch.alert(4).await;
+    let open = || ReceiptQuery { filter: F::Unacknowledged, ..ReceiptQuery::default() };
+    assert_eq!(watch.listed(open()).await, [id]);
+    watch.bench().press(ids[0], id, Pressed::Acknowledge).await;
+    assert_eq!(watch.listed(open()).await, []);
+}
+
 /// One's own, a program's its own; copies are of their original.
 pub async fn receipts_are_whose_they_are(watch: Watch) {
     let ids = watch.desk(&["ann"], &["bob"]).await;

@@ -85,11 +85,13 @@ pub async fn what_expires_unreached_is_missed(watch: Watch) {
     assert_eq!(watch.run().await.next, Some(watch.bench().hand.now() + 60 * SECOND));
     watch.bench().ack(phone, seq - 1, seq).await;
     assert_eq!(watch.kinds().await, ["receipt.received_by_any"]);
-    watch.bench().hand.step(60 * SECOND);
+    // Noticed late: the server was down.
+    watch.bench().hand.step(600 * SECOND);
     let ran = watch.run().await;
     assert_eq!((ran.missed, ran.next), (1, None));
     let said = watch.said().await.remove(0);
     assert_eq!((said.kind.as_str(), said.data.reached), ("receipt.missed", false));
+    assert_eq!(said.timestamp, "2027-01-15T08:01:00Z", "when it was over");
     assert_eq!((said.data.milestone, said.data.id), (M::ReceivedByAll, id));
     // Bob, whom it came too late for; ann has it, and did not acknowledge it.
     assert_eq!(

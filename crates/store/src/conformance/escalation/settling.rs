@@ -5,7 +5,7 @@ use tocsin_protocol::{
     escalation::{Milestone as M, Settled, StepOutcome as O},
 };
 
-use super::{SECOND, Watch, keyed, next, step, urgent};
+use super::{SECOND, Watch, keyed, next, over, step, to_topic, urgent};
 use crate::{DeviceId, MessageId, NewMessage, OwedItem, Pressed, Viewer};
 
 /// Who took care of a message, as a stream says.
@@ -85,6 +85,30 @@ pub async fn who_leaves_is_not_waited_for(watch: Watch) {
     assert_eq!(watch.after(60).await, []);
     let over = watch.escalation(id).await;
     assert_eq!((over.state, over.by, over.steps.len()), (E::Acknowledged, None, 0));
+}
+
+/// Those who stay have all acknowledged: it ends at once, and what it had queued is not sent.
+pub async fn who_leaves_last_ends_what_asks_for_all(watch: Watch) {
+    let ids = watch.desk(&["ann", "bob"], &[]).await;
+    watch.app(&["ann", "bob"]).await;
+    let all = |after| step(after, M::AcknowledgedByAll);
+    watch.policy(vec![over(&["app"], all(60)), all(3600)]).await;
+    let to_both = NewMessage { to: vec!["ann".into(), "bob".into()], topic: None, ..to_topic("ops") };
+    for message in [to_topic("ops"), to_both] {
+        let id = watch.alert_with(urgent(5, message)).await;
+        watch.after(60).await;
+        watch.bench().press(ids[0], id, Pressed::Acknowledge).await;
+        assert_eq!(watch.state(id).await, E::Running);
+        let named = watch.bench().receipt(id).await.topic.is_none();
+        if named {
+            watch.bench().store.remove_user("bob").await.unwrap();
+        } else {
+            watch.bench().store.leave_topic("ops", "bob").await.unwrap();
+        }
+        let over = watch.escalation(id).await;
+        assert_eq!((over.state, over.by, over.next), (E::Acknowledged, None, None));
+        assert_eq!(watch.send_all("app").await, 0);
+    }
 }
 
 /// The steps go on where they were: a sender that repeats itself must not keep them from running.

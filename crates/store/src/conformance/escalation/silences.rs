@@ -6,6 +6,7 @@ use super::{SECOND, Watch, step, to_topic};
 use crate::{
     Error, NewMessage,
     escalation::{RunOrder, SILENCE_KEY, copy},
+    outbox::ALERTS,
 };
 
 async fn expect(watch: &Watch, every_s: u64) {
@@ -128,6 +129,10 @@ pub async fn expectations_have_a_shortest(watch: Watch) {
     watch.desk(&["ann"], &[]).await;
     let short = TopicChange { expect_every_s: Some(9), ..TopicChange::default() };
     assert!(matches!(watch.bench().store.change_topic("ops", short).await, Err(Error::Invalid(_))));
+    watch.bench().topic(ALERTS, &["ann"]).await;
+    let day = TopicChange { expect_every_s: Some(86_400), ..TopicChange::default() };
+    let refused = watch.bench().store.change_topic(ALERTS, day).await;
+    assert!(matches!(refused, Err(Error::Invalid(_))), "nothing it could say would count");
     expect(&watch, 10).await;
     let due = watch.run().await.next;
     watch.bench().hand.step(SECOND);

@@ -29,11 +29,6 @@ impl Facts {
         seqs
     }
 
-    /// Somebody left: those who stay may be all who are asked.
-    pub(in crate::model) fn somebody_left(&mut self) {
-        self.tell_reached();
-    }
-
     /// Tells whatever is reached and was not told yet.
     pub(in crate::model) fn tell_reached(&mut self) {
         for seq in self.open_reports() {

@@ -98,10 +98,9 @@ impl Facts {
             return Ok(());
         };
         let counts = Self::counts_of(&self.rows(&fact));
-        let Some(known) = self.escalated.of.get_mut(&seq) else { return Ok(()) };
+        let Some(known) = self.escalated.of.get(&seq) else { return Ok(()) };
         if settles(&known.config, &counts) {
-            known.end(EscalationState::Acknowledged, now, None);
-            self.tell_missed(seq);
+            self.end_settled(seq, now, None);
             return Ok(());
         }
         let (place, repeat) = (known.progress.step, known.progress.repeat);

@@ -7,7 +7,7 @@ use tocsin_protocol::{
 
 use super::super::facts::{Facts, MessageFact};
 use crate::{
-    Entry, Error, Result, UserId, Viewer,
+    Address, Entry, Error, Result, TopicId, UserId, Viewer,
     escalation::{self, plan::settles},
 };
 
@@ -29,17 +29,43 @@ impl Facts {
     fn settle_at(&mut self, root: Seq, user: UserId, at: Millis) {
         let Some(fact) = self.message_at(root).cloned() else { return };
         let rows = self.rows(&fact);
-        let Some(escalation) = self.escalated.of.get_mut(&root).filter(|known| known.is_open()) else {
-            return;
-        };
-        if !settles(&escalation.config, &Self::counts_of(&rows)) {
+        let known = self.escalated.of.get(&root).filter(|known| known.is_open());
+        if !known.is_some_and(|known| settles(&known.config, &Self::counts_of(&rows))) {
             return;
         }
-        escalation.end(EscalationState::Acknowledged, at, Some(user));
-        self.stop(&self.all_of(root), true);
-        self.tell_missed(root);
+        self.end_settled(root, at, Some(user));
         let by = self.users.iter().find(|known| known.id == user).map(|known| known.name.clone());
         self.tell_settled(&fact, &Settled { by: by.unwrap_or_default(), at });
+    }
+
+    /// It is taken care of: nothing more of it is asked or told.
+    pub(super) fn end_settled(&mut self, root: Seq, at: Millis, by: Option<UserId>) {
+        if let Some(known) = self.escalated.of.get_mut(&root) {
+            known.end(EscalationState::Acknowledged, at, by);
+        }
+        self.stop(&self.all_of(root), true);
+        self.tell_missed(root);
+    }
+
+    /// Somebody left a topic, or everything that names them: those who stay may all have acknowledged.
+    pub(in crate::model) fn somebody_left(&mut self, user: UserId, topic: Option<TopicId>) {
+        let running = self.escalated.of.iter().filter(|(_, known)| known.progress.due_at.is_some());
+        let running: Vec<Seq> = running.map(|(seq, _)| *seq).collect();
+        let names =
+            |fact: &MessageFact| matches!(&fact.address, Address::People(people) if people.contains(&user));
+        for seq in running {
+            let Some(fact) = self.message_at(seq).cloned() else { continue };
+            let theirs = match topic {
+                Some(topic) => fact.topic() == Some(topic),
+                None => names(&fact) || self.copies(seq).iter().any(&names),
+            };
+            let counts = Self::counts_of(&self.rows(&fact));
+            let known = self.escalated.of.get(&seq);
+            if theirs && known.is_some_and(|known| settles(&known.config, &counts)) {
+                self.end_settled(seq, self.now, None);
+            }
+        }
+        self.tell_reached();
     }
 
     /// Tells everybody who did not acknowledge it themselves.
@@ -156,7 +182,7 @@ impl Facts {
             if !enabled {
                 return Err(Error::Conflict(format!("the channel {way:?} is switched off")));
             }
-            if kind.is_group() && matches!(fact.address, crate::Address::People(_)) {
+            if kind.is_group() && matches!(fact.address, Address::People(_)) {
                 return Err(Error::Invalid(format!("{way:?} is a group")));
             }
             let topic = fact.topic().map_or(0, |topic| topic.0);
@@ -176,7 +202,9 @@ impl Facts {
     ) -> Result<Vec<(UserId, MessageFact)>> {
         let mut people = self.people(fact);
         match names {
-            None => people.retain(|(user, theirs)| self.state(*user, theirs) == State::Missing),
+            None => people.retain(|(user, theirs)| {
+                matches!(self.state(*user, theirs), State::Missing | State::Expired)
+            }),
             Some(names) => {
                 let mut wanted = Vec::new();
                 for name in names {

@@ -27,9 +27,9 @@ use crate::{
 };
 
 pub(super) use policy::id_of as policy_id;
-pub(super) use report::{arrived, left, pruned, stored};
+pub(super) use report::{arrived, pruned, stored};
 pub(super) use row::Escalating;
-pub(super) use settle::{pressed, settled, state};
+pub(super) use settle::{left, pressed, settled, state};
 pub(super) use start::{KnownPolicy, published, sets};
 pub(super) use told::told;
 

@@ -82,7 +82,7 @@ pub(in crate::sqlite) fn arrived(tx: &mut Tx<'_>, delivery: DeliveryId) -> Outco
 }
 
 /// Somebody left a topic, or (without one) everything that names them: those who stay may be all who are asked.
-pub(in crate::sqlite) fn left(tx: &mut Tx<'_>, user: UserId, topic: Option<TopicId>) -> Outcome<()> {
+pub(super) fn left(tx: &mut Tx<'_>, user: UserId, topic: Option<TopicId>) -> Outcome<()> {
     let watched = &tx.names.escalating(tx.conn)?.watched;
     let pairs: Vec<(Seq, Seq)> = watched.iter().map(|(seq, root)| (*seq, *root)).collect();
     let mut roots = BTreeSet::new();

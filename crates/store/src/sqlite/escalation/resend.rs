@@ -112,7 +112,7 @@ fn check_ways(tx: &mut Tx<'_>, viewer: Viewer, root: &Found, via: &[String]) -> 
 fn chosen(tx: &Tx<'_>, root: &Found, what: &ResendMessage) -> Outcome<Vec<Standing>> {
     let mut people = standing::all(&tx.view(), root)?;
     let Some(names) = &what.people else {
-        people.retain(|person| person.state == State::Missing);
+        people.retain(|person| matches!(person.state, State::Missing | State::Expired));
         return Ok(people);
     };
     let owed = people.iter().filter(|person| person.state != State::Withdrawn);

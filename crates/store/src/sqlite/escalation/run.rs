@@ -22,7 +22,7 @@ use super::{
     notify::{self, Target, Told},
     report,
     row::{self, Row},
-    silence,
+    settle, silence,
 };
 use crate::{
     escalation::{
@@ -129,8 +129,7 @@ fn one(tx: &mut Tx<'_>, seq: Seq, room: &mut usize, ran: &mut Ran) -> Outcome<()
     let counts = counts_of(people.iter());
     if settles(&row.config, &counts) {
         // Whoever had not acknowledged it is not owed it any more.
-        row.end(tx.conn, EscalationState::Acknowledged, tx.now, None)?;
-        return report::missed(tx, seq);
+        return settle::end(tx, &row, (tx.now, None));
     }
     let place = row.progress.step;
     let Some(step) = row.config.steps.get(place).cloned() else {

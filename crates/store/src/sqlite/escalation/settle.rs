@@ -21,7 +21,7 @@ use super::{
     report,
     row::Row,
 };
-use crate::{Entry, Error, UserId, Viewer, escalation::plan::settles, outbox::codes};
+use crate::{Entry, Error, TopicId, UserId, Viewer, escalation::plan::settles, outbox::codes};
 
 /// Somebody read or acknowledged a message, or a copy.
 pub(in crate::sqlite) fn pressed(
@@ -46,12 +46,44 @@ fn settle(tx: &mut Tx<'_>, root: Seq, user: UserId, at: Millis) -> Outcome<()> {
     if !settles(&row.config, &counts_of(people.iter())) {
         return Ok(());
     }
-    row.end(tx.conn, EscalationState::Acknowledged, at, Some(user))?;
-    stop(tx, root, true)?;
-    report::missed(tx, root)?;
+    end(tx, &row, (at, Some(user)))?;
     let sql = "SELECT name FROM user WHERE id = ?1";
     let by: String = tx.conn.prepare_cached(sql)?.query_row([user.0], |row| row.get(0))?;
     say(tx, &found, people, &Settled { by, at })
+}
+
+/// It is taken care of: nothing more of it is asked or told.
+pub(super) fn end(tx: &mut Tx<'_>, row: &Row, (at, by): (Millis, Option<UserId>)) -> Outcome<()> {
+    row.end(tx.conn, EscalationState::Acknowledged, at, by)?;
+    stop(tx, row.seq, true)?;
+    report::missed(tx, row.seq)
+}
+
+/// Somebody left a topic, or (without one) everything that names them: those who stay may all have acknowledged.
+pub(in crate::sqlite) fn left(tx: &mut Tx<'_>, user: UserId, topic: Option<TopicId>) -> Outcome<()> {
+    if tx.names.escalating(tx.conn)?.used {
+        for seq in asks_all(tx, user, topic)? {
+            let (Some(row), Some(found)) = (Row::of(tx.conn, seq)?, message::at(&tx.view(), seq)?) else {
+                continue;
+            };
+            let people = standing::all(&tx.view(), &found)?;
+            if settles(&row.config, &counts_of(people.iter())) {
+                end(tx, &row, (tx.now, None))?;
+            }
+        }
+    }
+    report::left(tx, user, topic)
+}
+
+/// What runs, asks for everybody, and was for them.
+fn asks_all(tx: &Tx<'_>, user: UserId, topic: Option<TopicId>) -> Outcome<Vec<Seq>> {
+    let sql = "SELECT e.seq FROM escalation e JOIN message m ON m.seq = e.seq WHERE e.due_at IS NOT NULL \
+               AND instr(e.config, 'acknowledged_by_all') AND (m.topic = ?2 OR ?2 IS NULL AND EXISTS \
+               (SELECT 1 FROM recipient r JOIN message c ON c.seq = r.seq WHERE r.user = ?1 \
+               AND (c.seq = e.seq OR c.escalates = e.seq))) ORDER BY e.seq";
+    let mut sql = tx.conn.prepare_cached(sql)?;
+    let rows = sql.query_map((user.0, topic.map(|topic| topic.0)), |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Tells everybody who did not acknowledge it themselves.

@@ -4,7 +4,9 @@
 //! says where to go on.
 
 use rusqlite::{Connection, OptionalExtension as _, types::Value};
-use tocsin_protocol::{DeliveryState, Millis, Page, ReceiptSummary, Seq, State, receipt::ReceiptFilter};
+use tocsin_protocol::{
+    DeliveryState, EscalationState, Millis, Page, ReceiptSummary, Seq, State, receipt::ReceiptFilter,
+};
 
 use super::{
     super::{
@@ -132,6 +134,7 @@ impl<'a> Asked<'a> {
             return Ok(None);
         }
         let message = &found.stored.message;
+        let escalation = escalation::state(view.conn, found.seq)?;
         let listed = rules::Listed {
             message,
             superseded: found.newer.is_some(),
@@ -139,6 +142,7 @@ impl<'a> Asked<'a> {
             expired: theirs().filter(|person| person.state == State::Expired).count() as u64,
             failed: asked.failed(),
             unknown: asked.unknown(),
+            settled: escalation == Some(EscalationState::Acknowledged),
         };
         if !rules::is_listed(self.query.filter, &listed, view.now) {
             return Ok(None);
@@ -157,7 +161,7 @@ impl<'a> Asked<'a> {
             missing: missing(&by_name(view.conn, standings)?),
             failed: tally.failed(),
             unknown: tally.unknown(),
-            escalation: escalation::state(view.conn, found.seq)?,
+            escalation,
         }))
     }
 }
