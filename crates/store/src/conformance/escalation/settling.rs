@@ -48,6 +48,13 @@ pub async fn a_copy_counts_for_the_original(watch: Watch) {
     let id = watch.alert(5).await;
     assert_eq!(watch.after(60).await, [O::Notified]);
     let copy = watch.copy(id, "bob").await;
+    // By a clock that is a little behind.
+    let (phone, head) = (watch.bench().device(ids[1], "phone").await, watch.bench().head());
+    watch.bench().hand.step(-SECOND);
+    watch.bench().ack(phone, 0, head).await;
+    watch.bench().hand.step(SECOND);
+    let received = watch.bench().row(id, "bob").await.received_at;
+    assert_eq!(received, Some(watch.bench().hand.now()), "not before there was one");
     watch.bench().press(ids[1], copy, Pressed::Acknowledge).await;
     let over = watch.escalation(id).await;
     assert_eq!((over.state, over.by.as_deref()), (E::Acknowledged, Some("bob")));

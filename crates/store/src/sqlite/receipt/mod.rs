@@ -37,7 +37,7 @@ pub(super) fn receipt(view: &View<'_>, viewer: Viewer, id: MessageId, page: &Peo
     let counts = counts_of(named.iter().map(|(_, person)| person));
     let lacking = |wanted| lacking(&named, |state| rules::lacks(state, wanted));
     let (shown, next) = paged(&named, page);
-    let people = shown.iter().map(|row| person(view, row, &found)).collect::<Outcome<_>>()?;
+    let people = shown.iter().map(|row| person(view, row)).collect::<Outcome<_>>()?;
     let as_of = Cursor::new(view.epoch.clone(), log::head(view.conn)?);
     let escalation = if whole { escalation::told(view, &found)? } else { None };
     let (unread, unacknowledged) = (lacking(State::Read), lacking(State::Acknowledged));
@@ -122,9 +122,7 @@ fn paged<'a>(named: &'a [(Name, Standing)], page: &PeoplePage) -> (&'a [(Name, S
     (shown, next)
 }
 
-fn person(view: &View<'_>, (name, person): &(Name, Standing), found: &Found) -> Outcome<PersonReceipt> {
-    // A time kept to the minute may lie before the message itself.
-    let created = found.stored.message.created_at;
+fn person(view: &View<'_>, (name, person): &(Name, Standing)) -> Outcome<PersonReceipt> {
     let (device, channel) = match person.received.or(person.sent.filter(|(_, over)| over.is_channel())) {
         Some((_, Over::Device(id))) => (device_name(view.conn, id)?, None),
         Some((_, Over::Channel(id))) => (None, outbox::channel_name(view.conn, id)?),
@@ -136,7 +134,7 @@ fn person(view: &View<'_>, (name, person): &(Name, Standing), found: &Found) -> 
         display_name: name.display_name.clone(),
         state: person.state,
         sent_at: person.sent.map(|(at, _)| at),
-        received_at: person.received.map(|(at, _)| at.max(created)),
+        received_at: person.received.map(|(at, _)| at),
         device,
         channel,
         why: None,

@@ -62,6 +62,9 @@ impl Standing {
 
     /// The state, once everything else is known.
     fn decide(&mut self, found: &Found, now: Millis) {
+        // A time kept to the minute may lie before the message, or the copy, itself.
+        let created = found.stored.message.created_at;
+        self.received = self.received.map(|(at, over)| (at.max(created), over));
         // What was withdrawn or lost was not received; an acknowledgement that came too late changes nothing.
         if self.withdrawn.is_some() || self.lost {
             self.received = None;
