@@ -100,6 +100,28 @@ fn a_wait_that_takes_too_long_is_5() {
 }
 
 #[test]
+fn who_sees_their_own_row_alone_is_told_so_and_waits_for_nobody() {
+    let (home, _server, anna, bo) = office();
+    let id = home.run(&anna.say(&["send", "ops", "by anna"])).ok().line().to_owned();
+    bo.press("read", &id);
+    let own = home.run(&bo.say(&["receipt", &id])).ok();
+    assert!(row(&own.out, "bo").contains("Bo Chen  read"), "{}", own.out);
+    assert!(own.out.contains("Only your own row") && !own.out.contains("1 people"), "{}", own.out);
+    for wait in [&["--wait", "read"][..], &["--wait", "received", "--any"], &["--wait", "acknowledged"]] {
+        let refused = home.run(&bo.say(&[&["receipt", &id, "--timeout", "1s"], wait].concat())).code(4);
+        assert!(refused.err.contains("only its sender and administrators"), "{wait:?}: {}", refused.err);
+        assert_eq!(refused.out, "", "{wait:?}");
+    }
+    let json: Value = home.run(&bo.say(&["receipt", &id, "--json"])).ok().json();
+    assert_eq!((&json["whole"], &json["people"][0]["user"]), (&json!(false), &json!("bo")));
+
+    // Its sender may, and is told of everybody.
+    home.run(&anna.say(&["receipt", &id, "--wait", "acknowledged", "--timeout", "1s"])).code(5);
+    let all = home.run(&anna.say(&["receipt", &id, "--wait", "read", "--any", "--timeout", "30s"])).ok();
+    assert!(all.out.contains("2 people: ") && !all.out.contains("own row"), "{}", all.out);
+}
+
+#[test]
 fn what_can_never_be_reached_is_1_and_not_waited_for() {
     let (home, _server, anna, _bo) = office();
     home.run(&["topic", "add", "empty"]).ok();
@@ -361,6 +383,8 @@ fn a_dry_run_tells_when_whom_and_who_is_not_reached() {
         timeline["steps"].as_array().unwrap().iter().filter(|step| step["put_off"] == true).count()
     };
     assert!(put_off(&[]) > 0, "steps wait for the end of quiet hours");
+    let marked = |flags: &[&str]| dry_run(&rests, flags).ok().out.contains("put off to the end of the quiet");
+    assert!(marked(&[]) && !marked(&["--priority", "5"]), "people are told so too");
     assert_eq!(put_off(&["--priority", "5"]), 0, "the most urgent does not");
     assert_eq!(home.json(&["policy", "list"]), json!([]), "nothing was kept");
 }

@@ -108,10 +108,11 @@ fn show(context: &Context, timeline: &Timeline) -> Result<(), Failure> {
                 step.unless.name().into(),
                 step.people.join(", "),
                 step.via.join(", "),
+                if step.put_off { context.say("policy_put_off", &[]) } else { String::new() },
             ]
         })
         .collect();
-    print_line(&table(&["AT", "STEP", "UNLESS", "TELLS", "VIA"], &rows))?;
+    print_line(&table(&["AT", "STEP", "UNLESS", "TELLS", "VIA", "NOTE"], &rows))?;
     for warning in &timeline.warnings {
         note(&format!("tocsin: {}", sentence(context, warning)));
     }

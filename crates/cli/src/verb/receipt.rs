@@ -52,6 +52,8 @@ pub(super) async fn wait(context: &Context, id: MessageId, wait: &Wait) -> Resul
     let mut last = None;
     loop {
         match fetch(context, id).await {
+            // Their own row says nothing of everybody else's.
+            Ok(receipt) if !receipt.whole => return Err(refused()),
             Ok(receipt) => {
                 tell_changes(context, &receipt, &mut told);
                 match verdict(&receipt, until, wait.any) {
@@ -76,6 +78,12 @@ pub(super) async fn wait(context: &Context, id: MessageId, wait: &Wait) -> Resul
         sleep(look.min(deadline - now)).await;
         look = (look * 3 / 2).min(LOOK.1);
     }
+}
+
+/// As the server says it to who waits there.
+fn refused() -> Failure {
+    let message = "only its sender and administrators may wait for what others do";
+    Failure::new(Exit::Refused, "forbidden", message)
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -138,6 +146,10 @@ pub(super) fn summary(context: &Context, receipt: &Receipt) -> Result<(), Failur
         })
         .collect();
     print_line(&table(&head, &rows))?;
+    if !receipt.whole {
+        // Counted, one row would read as everybody.
+        return print_line(&context.say("own_row", &[]));
+    }
     let counts = &receipt.counts;
     let numbers = [
         ("owed", counts.owed.to_string()),
