@@ -3,6 +3,8 @@ import { describe, expect, test } from "vitest";
 import type { DemoBackend } from "../../demo/backend";
 import { Failure } from "../../src/backend/backend";
 import type { ResendMessage } from "../../src/protocol";
+import { i18n } from "../../src/text/i18n.svelte";
+import { nothing, resent } from "../../src/text/resent";
 import { button, called, fill, go, idle, open, text, until } from "./harness";
 
 const ID = "Demo00000120";
@@ -231,6 +233,16 @@ describe("what somebody has not received", () => {
     expect(box(ID).checked).toBe(true);
   });
 
+  test("several again: who lacks two of them was shown two, and is no two people", () => {
+    const told = (reminded: number, already: number, messages?: number) => resent({ ...nothing(), reminded, already }, messages);
+    expect(told(96, 2, 12)).toBe("Shown again 96 times. Left out 2 times: told just before, or being told.");
+    expect(told(1, 1, 2)).toBe("Shown again 1 time. Left out 1 time: told just before, or being told.");
+    expect(told(8, 2)).toBe("Shown again to 8 people. 2 were told just before, or are being told.");
+    i18n.chosen = "zh-CN";
+    expect(told(96, 2, 12)).toBe("已再次提醒 96 次。 2 次刚刚已提醒或正在发送，未重复发送。");
+    expect(told(8, 0)).toBe("已再次提醒 8 人。");
+  });
+
   test("is shown as the newest answer has it: a late one brings nothing along", async () => {
     const { backend } = await list();
     const request = backend.request.bind(backend);
@@ -301,7 +313,7 @@ describe("what somebody has not received", () => {
     await until(() => text().includes("1 of 3 messages"));
     button("Cancel").click();
     answer();
-    await until(() => text().includes("Shown again to 3 people."));
+    await until(() => text().includes("Shown again 3 times."));
     expect(sent).toEqual([sent[0], sent[0]]);
     expect(sent[0]).toEqual({ via: ["desktop"], until: expect.any(Number) });
     // What was left stays chosen.
