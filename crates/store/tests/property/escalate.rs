@@ -5,7 +5,7 @@ use tocsin_store::{
     Store, Viewer,
     conformance::{
         escalation::words,
-        outbox::{LEASE, free},
+        outbox::{LEASE, free, said},
     },
     escalation::{Escalations, Ran, RunOrder},
     outbox::{ClaimOrder, Confirmation, Next, Outbox, Settlement, Start, StartOf, Work, health::Omen},
@@ -16,48 +16,41 @@ use super::{
     twins::{Twins, named, same},
 };
 
-/// Sends what is due: names of the messages at the platform.
-async fn deliver<S: Store + Outbox>(store: &S) -> Vec<String> {
-    let order =
-        ClaimOrder { channels: vec![("app".into(), free())], most: 100, lease_ms: LEASE, herald: None };
-    let mut names = Vec::new();
+/// Sends what is due. Names of the messages at the platform, and whom those to the group mention.
+async fn deliver<S: Store + Outbox>(store: &S, answer: AttemptResult) -> (Vec<String>, Vec<String>) {
+    let order = ClaimOrder {
+        channels: ["app", "robot"].map(|channel| (channel.to_owned(), free())).to_vec(),
+        most: 100,
+        lease_ms: LEASE,
+        herald: None,
+    };
+    let next = match answer {
+        AttemptResult::Accepted => Next::Accepted,
+        AttemptResult::Refused => Next::Failed,
+        _ => Next::Unknown,
+    };
+    let (mut names, mut group) = (Vec::new(), Vec::new());
     loop {
         let jobs = store.claim_lanes(order.clone()).await.unwrap().jobs;
         if jobs.is_empty() {
             names.sort();
-            return names;
+            group.sort();
+            return (names, group);
         }
         for job in jobs {
             let Work::One(item) = &job.work else { panic!("{job:?}") };
             let start = Start { what: StartOf::One(item.id), body: "body".into() };
             let started = store.begin(job.lease, start).await.unwrap();
-            let user = item.user.clone().unwrap();
-            let name = format!("{}-{user}-{}", item.message.cursor.seq, item.key.matches('-').count());
-            store.settle(taken(&job, &started, name.clone())).await.unwrap();
-            names.push(name);
+            let (seq, round) = (item.message.cursor.seq, item.key.matches('-').count());
+            let name = match &item.user {
+                Some(user) => format!("{seq}-{user}-{round}"),
+                None => format!("{seq}-{}-{round}", item.mentions.join(",")),
+            };
+            let settlement =
+                Settlement { msgid: Some(name.clone()), ..said(&job, &started, next, Omen::Good) };
+            store.settle(settlement).await.unwrap();
+            if item.user.is_some() { names.push(name) } else { group.push(name) }
         }
-    }
-}
-
-fn taken(
-    job: &tocsin_store::outbox::Job,
-    started: &tocsin_store::outbox::Started,
-    name: String,
-) -> Settlement {
-    Settlement {
-        lease: job.lease,
-        attempt: Some(started.attempt),
-        delivery: started.delivery,
-        result: AttemptResult::Accepted,
-        next: Next::Accepted,
-        code: None,
-        reason: None,
-        msgid: Some(name),
-        omen: Omen::Good,
-        broken: None,
-        flagged: None,
-        roll: 0.0,
-        herald: None,
     }
 }
 
@@ -85,10 +78,12 @@ impl Twins {
                 let viewer = Viewer::Admin(None);
                 same(step, a.cancel(viewer, id_a).await, b.cancel(viewer, id_b).await);
             }
-            Step::Deliver => {
-                let names = deliver(a).await;
-                assert_eq!(names, deliver(b).await, "{step:?}");
-                self.accepted.extend(names);
+            Step::Deliver(answer) => {
+                let sent = deliver(a, *answer).await;
+                assert_eq!(sent, deliver(b, *answer).await, "{step:?}");
+                if *answer == AttemptResult::Accepted {
+                    self.accepted.extend(sent.0);
+                }
             }
             Step::Confirm(back) => {
                 let Some(msgid) = self.accepted.iter().rev().nth(*back).cloned() else { return };
@@ -114,7 +109,7 @@ impl Twins {
         let Some((id_a, id_b, _)) = self.message(message).copied() else { return };
         let what = ResendMessage {
             people: people.map(|mask| named(&USERS, mask).into_iter().map(Into::into).collect()),
-            via: named(&["desktop", "app"], via).into_iter().map(Into::into).collect(),
+            via: named(&["desktop", "app", "robot"], via).into_iter().map(Into::into).collect(),
             until: self.hand.now() - age * 1000,
         };
         let (a, b, viewer) = (self.sqlite(), &self.model, Viewer::Admin(None));

@@ -1,7 +1,7 @@
 //! What can happen.
 
 use proptest::prelude::*;
-use tocsin_protocol::Shown;
+use tocsin_protocol::{Shown, delivery::AttemptResult};
 
 pub const USERS: [&str; 3] = ["ann", "bob", "cy"];
 pub const TOPICS: [&str; 2] = ["ops", "dev"];
@@ -58,8 +58,8 @@ pub enum Step {
     /// Which message, whom (everybody missing, or by the bits of a mask), over which ways (bits), of which age the receipt is.
     Resend(usize, Option<u8>, u8, i64),
     Cancel(usize),
-    /// Sends what is due over the channel.
-    Deliver,
+    /// Sends what is due over the channels: it is taken, or refused, or nobody knows.
+    Deliver(AttemptResult),
     /// The platform says that the nth delivery from the end arrived.
     Confirm(usize),
     /// Which topic speaks how often, seconds.
@@ -110,6 +110,10 @@ pub fn step() -> impl Strategy<Value = Step> {
     let (user, topic, device) = (0..USERS.len(), 0..TOPICS.len(), 0..6_usize);
     let length = prop_oneof![6 => 0..4_u64, 1 => Just(60_u64)];
     let range = (device.clone(), 0..6_u64, length);
+    let answer = prop_oneof![
+        3 => Just(AttemptResult::Accepted),
+        1 => prop::sample::select(vec![AttemptResult::Refused, AttemptResult::Unknown]),
+    ];
     let clock = prop::sample::select(vec![
         1_i64, 2, 5, 10, 30, 61, 61, 121, 3600, 40_000, 200_000, 4_000_000, -3, -90,
     ]);
@@ -131,10 +135,10 @@ pub fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(user, message, acknowledge, ago_s)| Step::Press { user, message, acknowledge, ago_s }),
         2 => (device, 0..8_usize, shown()).prop_map(|(device, message, shown)| Step::Show { device, message, shown }),
         10 => Just(Step::Run),
-        2 => (0..4_usize, prop::option::weighted(0.5, 1..8_u8), 1..4_u8, 0..100_i64)
+        2 => (0..4_usize, prop::option::weighted(0.5, 1..8_u8), 1..8_u8, 0..100_i64)
             .prop_map(|(message, people, via, age)| Step::Resend(message, people, via, age)),
         1 => (0..4_usize).prop_map(Step::Cancel),
-        3 => Just(Step::Deliver),
+        3 => answer.prop_map(Step::Deliver),
         2 => (0..3_usize).prop_map(Step::Confirm),
         1 => (0..TOPICS.len(), prop::sample::select(vec![0_u64, 10, 60])).prop_map(|(t, s)| Step::Expect(t, s)),
         9 => clock.prop_map(Step::Clock),

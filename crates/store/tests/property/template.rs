@@ -65,12 +65,18 @@ fn policy(name: &str) -> Vec<Step> {
             over(&["desktop", "app"], step(60, Milestone::ReceivedByAll)),
             repeated(2, 60, step(120, Milestone::ReadByAny)),
         ],
-        "list" => vec![repeated(1, 30, next(10, &["bob", "cy"])), over(&["app"], next(60, &["cy", "ann"]))],
-        _ => vec![step(30, Milestone::AcknowledgedByAll), over(&["app"], step(60, Milestone::ReadByAll))],
+        "list" => vec![
+            over(&["desktop", "robot"], repeated(1, 30, next(10, &["bob", "cy"]))),
+            over(&["app", "robot"], next(60, &["cy", "ann"])),
+        ],
+        _ => vec![
+            step(30, Milestone::AcknowledgedByAll),
+            over(&["app", "robot"], step(60, Milestone::ReadByAll)),
+        ],
     }
 }
 
-/// People, topics, devices, policies, and a channel that two of the people have an address at.
+/// People, topics, devices, policies, a channel that two of the people have an address at, and a group that mentions them.
 pub async fn begin<S: Store + Outbox + Escalations>(store: &S) {
     for name in USERS {
         let new = NewUser { name: name.into(), display_name: None, role: Role::Member };
@@ -89,15 +95,13 @@ pub async fn begin<S: Store + Outbox + Escalations>(store: &S) {
             store.open_device(user, device).await.unwrap();
         }
     }
-    let settings = ChannelSettings {
-        kind: ChannelKind::Wecom,
-        display_name: None,
-        enabled: None,
-        config: serde_json::json!({}),
-    };
-    store.put_channel("app", settings).await.unwrap();
-    for name in &USERS[..2] {
-        store.bind("app", name, &format!("id-{name}")).await.unwrap();
+    for (channel, kind) in [("app", ChannelKind::Wecom), ("robot", ChannelKind::WecomRobot)] {
+        let config = serde_json::json!({});
+        let settings = ChannelSettings { kind, display_name: None, enabled: None, config };
+        store.put_channel(channel, settings).await.unwrap();
+        for name in &USERS[..2] {
+            store.bind(channel, name, &format!("id-{name}")).await.unwrap();
+        }
     }
     for name in POLICIES {
         let settings = PolicySettings { display_name: None, steps: policy(name), quiet: None };

@@ -181,7 +181,7 @@ impl Twins {
             Step::Run
             | Step::Resend(..)
             | Step::Cancel(_)
-            | Step::Deliver
+            | Step::Deliver(_)
             | Step::Confirm(_)
             | Step::Expect(..) => self.escalate(step).await,
             _ => self.run_device(step).await,

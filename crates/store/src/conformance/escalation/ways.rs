@@ -3,7 +3,7 @@
 use tocsin_protocol::{
     DeliveryState as S,
     account::TopicChange,
-    delivery::{ChannelKind, ChannelSettings},
+    delivery::{ChannelKind, ChannelSettings, Resend},
     escalation::{Milestone as M, StepOutcome as O},
 };
 
@@ -180,7 +180,10 @@ pub async fn who_is_asked_for_meanwhile_is_mentioned_after_it(watch: Watch) {
         watch.post.run(&job, settled).await;
         (item.key.clone(), item.mentions.clone())
     };
-    for rung in [true, false] {
+    for (end, rung) in
+        [(Next::Accepted, true), (Next::Unknown, true), (Next::Failed, true), (Next::Accepted, false)]
+    {
+        let failed = end == Next::Failed;
         let id = watch.alert(4).await;
         for _ in 0..3 {
             assert_eq!(watch.after(60).await, [O::Notified]);
@@ -189,8 +192,19 @@ pub async fn who_is_asked_for_meanwhile_is_mentioned_after_it(watch: Watch) {
         if !rung {
             watch.bench().press(ids[0], id, Pressed::Acknowledge).await;
         }
-        let (first, mentions) = next_of(Next::Accepted).await;
+        let (first, mentions) = next_of(end).await;
         assert_eq!(mentions, ["ann-id"], "the members of its topic");
+        if failed {
+            assert_eq!(watch.send_all("robot").await, 0, "not where that fails");
+            let again = Resend::Failed {
+                until: watch.bench().hand.now(),
+                channel: None,
+                message: Some(id),
+                unknown: false,
+            };
+            assert_eq!(watch.post.outbox.resend(again).await.unwrap(), 1);
+            assert_eq!(next_of(Next::Accepted).await, (first.clone(), mentions));
+        }
         if !rung {
             assert_eq!(watch.send_all("robot").await, 0, "nobody else once it is settled");
             continue;

@@ -183,7 +183,7 @@ impl Facts {
                 return Err(Error::Conflict(format!("the channel {way:?} is switched off")));
             }
             if kind.is_group() && matches!(fact.address, Address::People(_)) {
-                return Err(Error::Invalid(format!("{way:?} is a group")));
+                return Err(Error::Invalid(escalation::not_for_a_group(way)));
             }
             let topic = fact.topic().map_or(0, |topic| topic.0);
             if !matches!(viewer, Viewer::Admin(_)) && !self.routing().carries(channel, topic, kind.is_group())

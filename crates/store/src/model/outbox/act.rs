@@ -129,7 +129,9 @@ impl Facts {
             fact.history.duplicates = 0;
             fact.round += 1;
             fact.intent += intent;
-            fact.also.clear();
+            if intent > 0 {
+                fact.also.clear();
+            }
             if fact.what == 0 {
                 fact.body = None;
             }

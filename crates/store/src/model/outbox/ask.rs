@@ -157,13 +157,15 @@ impl Facts {
         Asked::Queued
     }
 
-    /// A group took something: whoever was asked for meanwhile is mentioned now.
+    /// A group took something, or may have: whoever was asked for meanwhile is mentioned now.
     pub(super) fn mention_others(&mut self, id: DeliveryId) {
-        let took = |fact: &&DeliveryFact| fact.id == id || fact.digest == Some(id);
+        let ended =
+            |fact: &DeliveryFact| matches!(fact.state, DeliveryState::Accepted | DeliveryState::Unknown);
+        let took = |fact: &&DeliveryFact| (fact.id == id || fact.digest == Some(id)) && ended(fact);
         let took: Vec<DeliveryFact> = self.post.deliveries.iter().filter(took).cloned().collect();
         for known in took.into_iter().filter(|known| !known.also.is_empty()) {
             let Some(fact) = self.message_at(known.seq) else { continue };
-            let until = fact.message.expires_at;
+            let until = fact.message.expires_at.filter(|_| known.expires);
             let over = fact.newer.is_some() || until.is_some_and(|at| at <= self.now);
             if !over && self.again(&known, 1, until) {
                 self.change(known.id, |fact| {

@@ -103,12 +103,12 @@ impl Facts {
     pub(super) fn remove_channel(&mut self, name: &str) -> Result<()> {
         let id = self.channel(name)?.id;
         self.cancel(codes::REMOVED, |_, fact| fact.channel == id);
-        for sending in self.sending(|_, fact| fact.channel == id) {
-            self.end(sending, &End::of(DeliveryState::Unknown, codes::REMOVED));
-        }
         self.post.bindings.retain(|binding| binding.channel != id);
         self.post.routes.retain(|(channel, ..), _| *channel != id);
         self.post.channels.iter_mut().filter(|c| c.id == id).for_each(|c| c.removed = true);
+        for sending in self.sending(|_, fact| fact.channel == id) {
+            self.end(sending, &End::of(DeliveryState::Unknown, codes::REMOVED));
+        }
         Ok(())
     }
 

@@ -197,6 +197,7 @@ impl Facts {
                 }
             }
         }
+        self.mention_others(id);
     }
 
     pub(in crate::model) fn routing(&self) -> Routing {

@@ -147,7 +147,6 @@ impl Facts {
         };
         if said.next != Next::Accepted && self.post.attempts.iter().any(accepted) {
             self.end(row.id, &End { state: DeliveryState::Accepted, code: None, reason: None, msgid: None });
-            self.mention_others(row.id);
             return Ok(false);
         }
         if let Some(why) = &said.broken
@@ -164,7 +163,6 @@ impl Facts {
         match said.next {
             Next::Accepted => {
                 self.end(row.id, &End { code: None, reason: None, ..end_of(DeliveryState::Accepted, said) });
-                self.mention_others(row.id);
                 let Some(msgid) = &said.msgid else { return Ok(false) };
                 match self.post.early.remove(&(row.channel, msgid.clone())) {
                     Some((_, word)) => self.book_word(row.id, word, Some(msgid), said.herald.as_ref()),

@@ -98,8 +98,7 @@ fn check_ways(tx: &mut Tx<'_>, viewer: Viewer, root: &Found, via: &[String]) -> 
             return Err(Error::Conflict(format!("the channel {way:?} is switched off")).into());
         };
         if place.group && matches!(root.stored.address, Address::People(_)) {
-            let why = format!("{way:?} is a group: a message that names people is not posted to one");
-            return Err(Error::Invalid(why).into());
+            return Err(Error::Invalid(escalation::not_for_a_group(way)).into());
         }
         if !matches!(viewer, Viewer::Admin(_)) && !outbox::carries(tx, id, root.topic(), place.group)? {
             return Err(Error::Forbidden(escalation::NO_ROUTE).into());

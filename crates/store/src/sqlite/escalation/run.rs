@@ -83,7 +83,7 @@ fn next(tx: &Tx<'_>, order: &RunOrder) -> Outcome<Option<Millis>> {
 }
 
 /// The latest time by which something was planned that is still to come.
-const PLANNED: &str = "SELECT max(?1, coalesce((SELECT max(since) FROM escalation WHERE due_at IS NOT NULL), ?1), \
+const PLANNED: &str = "SELECT max(?1, coalesce((SELECT max(since) FROM escalation INDEXED BY escalation_due WHERE due_at IS NOT NULL), ?1), \
      coalesce((SELECT max(expected_by - expect_every_ms) FROM topic WHERE expected_by IS NOT NULL), ?1))";
 
 /// The clock was set back: what was planned by the later one moves. Reads all that runs, but only then.
@@ -92,7 +92,8 @@ fn set_back(tx: &mut Tx<'_>) -> Outcome<()> {
         return Ok(());
     }
     let seqs: Vec<Seq> = {
-        let sql = "SELECT seq FROM escalation WHERE due_at IS NOT NULL AND since > ?1 ORDER BY seq";
+        let sql =
+            "SELECT seq FROM escalation INDEXED BY escalation_due WHERE due_at IS NOT NULL AND since > ?1";
         let mut sql = tx.conn.prepare_cached(sql)?;
         let rows = sql.query_map([tx.now], |row| row.get(0))?;
         rows.collect::<Result<_, _>>()?

@@ -75,13 +75,15 @@ pub(in crate::sqlite) fn left(tx: &mut Tx<'_>, user: UserId, topic: Option<Topic
     report::left(tx, user, topic)
 }
 
+// In this order: the planner would read every message that names the person, for each escalation.
+pub(super) const ASKS_ALL: &str = "SELECT e.seq FROM escalation e INDEXED BY escalation_due \
+     CROSS JOIN message m ON m.seq = e.seq WHERE e.due_at IS NOT NULL AND instr(e.config, 'acknowledged_by_all') \
+     AND (m.topic = ?2 OR ?2 IS NULL AND (EXISTS (SELECT 1 FROM recipient r WHERE r.user = ?1 AND r.seq = e.seq) \
+     OR EXISTS (SELECT 1 FROM message c CROSS JOIN recipient r ON r.user = ?1 AND r.seq = c.seq WHERE c.escalates = e.seq)))";
+
 /// What runs, asks for everybody, and was for them.
 fn asks_all(tx: &Tx<'_>, user: UserId, topic: Option<TopicId>) -> Outcome<Vec<Seq>> {
-    let sql = "SELECT e.seq FROM escalation e JOIN message m ON m.seq = e.seq WHERE e.due_at IS NOT NULL \
-               AND instr(e.config, 'acknowledged_by_all') AND (m.topic = ?2 OR ?2 IS NULL AND EXISTS \
-               (SELECT 1 FROM recipient r JOIN message c ON c.seq = r.seq WHERE r.user = ?1 \
-               AND (c.seq = e.seq OR c.escalates = e.seq))) ORDER BY e.seq";
-    let mut sql = tx.conn.prepare_cached(sql)?;
+    let mut sql = tx.conn.prepare_cached(ASKS_ALL)?;
     let rows = sql.query_map((user.0, topic.map(|topic| topic.0)), |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -140,14 +140,13 @@ pub(super) fn remove(tx: &mut Tx<'_>, name: &str) -> Outcome<()> {
                    AND channel = ?4";
         tx.conn.prepare_cached(sql)?.execute((lane, codes::REMOVED, tx.now, channel.id.0))?;
     }
-    on_its_way(tx, channel.id)?;
     for sql in ["DELETE FROM binding WHERE channel = ?1", "DELETE FROM route WHERE channel = ?1"] {
         tx.conn.prepare_cached(sql)?.execute([channel.id.0])?;
     }
     tx.conn
         .prepare_cached("UPDATE channel SET removed_at = ?2 WHERE id = ?1")?
         .execute((channel.id.0, tx.now))?;
-    Ok(())
+    on_its_way(tx, channel.id)
 }
 
 /// Nobody will look for its answer any more: it may have arrived. One that comes nevertheless is believed.

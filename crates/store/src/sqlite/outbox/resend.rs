@@ -113,7 +113,7 @@ pub(super) fn again(
     let Some(lane) = lane else { return Ok(false) };
     let sql = "UPDATE delivery SET state = 0, lane = ?2, due_at = ?3, give_up_at = ?4, expires = ?6, since = ?3, busy = 0, \
                duplicates = 0, round = round + 1, intent = intent + ?5, msgid = NULL, code = NULL, reason = NULL, \
-               unsure_at = NULL, also = NULL, body = CASE WHEN what > 0 THEN body END WHERE id = ?1";
+               unsure_at = NULL, also = CASE WHEN ?5 = 0 THEN also END, body = CASE WHEN what > 0 THEN body END WHERE id = ?1";
     tx.conn.prepare_cached(sql)?.execute((row.id.0, lane.0, tx.now, give_up, intent, expires))?;
     row::wake(tx.conn, lane, tx.now)?;
     tx.due = true;

@@ -6,7 +6,10 @@ use tocsin_protocol::{
     delivery::{AttemptResult, ChannelKind},
 };
 
-use super::super::{fault::Outcome, log, tx::Tx};
+use super::{
+    super::{fault::Outcome, log, tx::Tx},
+    step,
+};
 use crate::{
     Error, UserId,
     outbox::{ChannelId, DeliveryId, History, LaneId, health::Health},
@@ -223,7 +226,7 @@ pub(in crate::sqlite) fn arrived(conn: &Connection, user: UserId, seq: Seq, take
 }
 
 /// Ends a delivery and, when it is a digest, what it carries; whoever watches the outbox hears of it. The body of a
-/// report is kept: it is made once.
+/// report is kept: it is made once. Whoever was asked for meanwhile comes next.
 pub(super) fn end(tx: &mut Tx<'_>, id: DeliveryId, end: &End<'_>, now: Millis) -> Outcome<()> {
     tx.due = true;
     let conn = tx.conn;
@@ -234,7 +237,7 @@ pub(super) fn end(tx: &mut Tx<'_>, id: DeliveryId, end: &End<'_>, now: Millis) -
     let sql = "UPDATE delivery SET state = ?2, code = ?3, reason = ?4, msgid = ?5, since = ?6, body = NULL \
                WHERE digest = ?1 AND state IN (2, 6)";
     conn.prepare_cached(sql)?.execute((id.0, state, end.code, end.reason, end.msgid, now))?;
-    Ok(())
+    step::mention_others(tx, id)
 }
 
 pub(super) const RELEASE: &str = "UPDATE lane SET leased = 0, due_at = max(free_at, \

@@ -10,7 +10,6 @@ use super::{
     super::{fault::Outcome, tx::Tx},
     address, confirm, fall, retry,
     row::{self, ChannelRow, DeliveryRow, End},
-    step,
 };
 use crate::outbox::{
     AttemptId, DeliveryId, GIVE_UP_AFTER, LaneId, Lease, Next, Settled, Settlement, Start, StartOf, Started,
@@ -162,7 +161,6 @@ fn apply(tx: &mut Tx<'_>, row: &DeliveryRow, said: &Settlement, started_at: Opti
     if said.next != Next::Accepted && accepted_before(tx, row)? {
         let end = End { state: DeliveryState::Accepted, code: None, reason: None, msgid: None };
         row::end(tx, row.id, &end, tx.now)?;
-        step::mention_others(tx, row.id)?;
         return Ok(false);
     }
     let reason = said.reason.clone().map(cut);
@@ -175,7 +173,6 @@ fn apply(tx: &mut Tx<'_>, row: &DeliveryRow, said: &Settlement, started_at: Opti
         Next::Accepted => {
             let end = End { code: None, reason: None, ..end_of(DeliveryState::Accepted, said) };
             row::end(tx, row.id, &end, tx.now)?;
-            step::mention_others(tx, row.id)?;
             confirm::early(tx, row, said)
         }
         Next::Failed | Next::Unknown => {

@@ -141,12 +141,14 @@ fn afterwards(tx: &Tx<'_>, row: &DeliveryRow, stored: &StoredMessage, people: &[
     Ok(Asked::Queued)
 }
 
-/// A group took something: whoever was asked for meanwhile is mentioned now, if it is still about something.
+/// A group took something, or may have: whoever was asked for meanwhile is mentioned now, if it is still about something.
 pub(super) fn mention_others(tx: &mut Tx<'_>, id: DeliveryId) -> Outcome<()> {
     let waiting: Vec<(i64, Option<Millis>)> = {
-        let sql = "SELECT d.id, m.expires_at FROM delivery d JOIN message m ON m.seq = d.seq \
+        // What a person sends is not over with its message.
+        let sql = "SELECT d.id, CASE WHEN d.expires THEN m.expires_at END FROM delivery d JOIN message m ON m.seq = d.seq \
                    WHERE d.id IN (SELECT ?1 UNION SELECT id FROM delivery WHERE digest = ?1) AND d.also IS NOT NULL \
-                   AND m.superseded_by IS NULL AND ifnull(m.expires_at > ?2, 1) ORDER BY d.id";
+                   AND d.state IN (3, 6) AND m.superseded_by IS NULL \
+                   AND (NOT d.expires OR ifnull(m.expires_at > ?2, 1)) ORDER BY d.id";
         let mut sql = tx.conn.prepare_cached(sql)?;
         let rows = sql.query_map((id.0, tx.now), |row| Ok((row.get(0)?, row.get(1)?)))?;
         rows.collect::<Result<_, _>>()?
