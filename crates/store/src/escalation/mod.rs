@@ -50,6 +50,7 @@ pub const GRACE_MS: Millis = 300_000;
 /// Why a sender may not use a channel.
 pub(crate) const NO_ROUTE: &str =
     "only an admin may use a channel that no route leads to from the topic: an admin can add a route";
+
 /// Why a message is not posted to a group.
 pub(crate) fn not_for_a_group(way: &str) -> String {
     format!("{way:?} is a group: a message that names people is not posted to one")

@@ -160,6 +160,14 @@ impl Watch {
         }
     }
 
+    /// A group that mentions people.
+    pub async fn robot(&self, people: &[&str]) {
+        self.post.channel("robot", ChannelKind::WecomRobot).await;
+        for name in people {
+            self.post.outbox.bind("robot", name, &format!("{name}-id")).await.unwrap();
+        }
+    }
+
     /// Sends all that is due over a channel; it is accepted.
     pub async fn send_all(&self, channel: &str) -> usize {
         let jobs = self.post.claim(channel, free()).await.jobs;

@@ -83,10 +83,7 @@ pub async fn a_failing_copy_of_an_alert_raises_none(watch: Watch) {
 /// The group gets it once, with the people that are meant.
 pub async fn a_group_is_told_of_whom(watch: Watch) {
     let ids = watch.desk(&["ann", "bob"], &["cid"]).await;
-    watch.post.channel("robot", ChannelKind::WecomRobot).await;
-    for name in ["ann", "bob", "cid"] {
-        watch.post.outbox.bind("robot", name, &format!("{name}-id")).await.unwrap();
-    }
+    watch.robot(&["ann", "bob", "cid"]).await;
     let all = super::Step { unless: M::AcknowledgedByAll, ..step(60, M::AcknowledgedByAny) };
     watch.policy(vec![over(&["robot"], all), over(&["robot"], next(120, &["cid"]))]).await;
     let id = watch.alert(4).await;
@@ -166,12 +163,9 @@ pub async fn what_names_people_is_not_for_a_group(watch: Watch) {
 /// A step does not say that it told somebody whom nothing mentions: what is on its way to the group mentions others.
 pub async fn who_is_asked_for_meanwhile_is_mentioned_after_it(watch: Watch) {
     let ids = watch.desk(&["ann"], &["bob", "cid"]).await;
-    watch.post.channel("robot", ChannelKind::WecomRobot).await;
-    watch.post.route("robot", Some("ops"), None, 1).await;
-    for name in ["ann", "bob", "cid"] {
-        watch.post.outbox.bind("robot", name, &format!("{name}-id")).await.unwrap();
-    }
     let list = ["ann", "bob", "cid"];
+    watch.robot(&list).await;
+    watch.post.route("robot", Some("ops"), None, 1).await;
     let steps = [60, 120, 180, 240].map(|after| over(&["robot"], next(after, &list)));
     watch.policy(steps.to_vec()).await;
     let next_of = async |settled| {

@@ -5,7 +5,10 @@ use tocsin_protocol::{
     escalation::{Cancelled, ResendMessage, ResentMessage, Settled, VIA_DESKTOP},
 };
 
-use super::super::facts::{Facts, MessageFact};
+use super::{
+    super::facts::{Facts, MessageFact},
+    EscalationFact,
+};
 use crate::{
     Address, Entry, Error, Result, TopicId, UserId, Viewer,
     escalation::{self, plan::settles},
@@ -59,9 +62,9 @@ impl Facts {
                 Some(topic) => fact.topic() == Some(topic),
                 None => names(&fact) || self.copies(seq).iter().any(&names),
             };
-            let counts = Self::counts_of(&self.rows(&fact));
-            let known = self.escalated.of.get(&seq);
-            if theirs && known.is_some_and(|known| settles(&known.config, &counts)) {
+            let settled =
+                |known: &EscalationFact| settles(&known.config, &Self::counts_of(&self.rows(&fact)));
+            if theirs && self.escalated.of.get(&seq).is_some_and(settled) {
                 self.end_settled(seq, self.now, None);
             }
         }

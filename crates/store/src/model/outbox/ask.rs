@@ -129,14 +129,25 @@ impl Facts {
             DeliveryState::Accepted | DeliveryState::Confirmed => 1,
             _ => 0,
         };
-        if !self.again(&known, intent, until) {
-            return Asked::Nowhere;
+        if self.ring(&known, intent, until, mentions) { Asked::Queued } else { Asked::Nowhere }
+    }
+
+    /// Queues it again, of a group for these people alone.
+    fn ring(
+        &mut self,
+        known: &DeliveryFact,
+        intent: i64,
+        until: Option<Millis>,
+        mentions: Option<Vec<UserId>>,
+    ) -> bool {
+        let rings = self.again(known, intent, until);
+        if rings {
+            self.change(known.id, |fact| {
+                fact.by_step = true;
+                fact.mentions = mentions;
+            });
         }
-        self.change(known.id, |fact| {
-            fact.by_step = true;
-            fact.mentions = mentions;
-        });
-        Asked::Queued
+        rings
     }
 
     /// Whoever is not mentioned by what is on its way is mentioned after it.
@@ -167,11 +178,8 @@ impl Facts {
             let Some(fact) = self.message_at(known.seq) else { continue };
             let until = fact.message.expires_at.filter(|_| known.expires);
             let over = fact.newer.is_some() || until.is_some_and(|at| at <= self.now);
-            if !over && self.again(&known, 1, until) {
-                self.change(known.id, |fact| {
-                    fact.by_step = true;
-                    fact.mentions = Some(known.also.clone());
-                });
+            if !over {
+                self.ring(&known, 1, until, Some(known.also.clone()));
             }
         }
     }

@@ -83,8 +83,9 @@ fn next(tx: &Tx<'_>, order: &RunOrder) -> Outcome<Option<Millis>> {
 }
 
 /// The latest time by which something was planned that is still to come.
-const PLANNED: &str = "SELECT max(?1, coalesce((SELECT max(since) FROM escalation INDEXED BY escalation_due WHERE due_at IS NOT NULL), ?1), \
-     coalesce((SELECT max(expected_by - expect_every_ms) FROM topic WHERE expected_by IS NOT NULL), ?1))";
+const PLANNED: &str = "SELECT max(at) FROM (SELECT ?1 AS at \
+     UNION ALL SELECT max(since) FROM escalation INDEXED BY escalation_due WHERE due_at IS NOT NULL \
+     UNION ALL SELECT max(expected_by - expect_every_ms) FROM topic WHERE expected_by IS NOT NULL)";
 
 /// The clock was set back: what was planned by the later one moves. Reads all that runs, but only then.
 fn set_back(tx: &mut Tx<'_>) -> Outcome<()> {

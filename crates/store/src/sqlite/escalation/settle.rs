@@ -76,7 +76,7 @@ pub(in crate::sqlite) fn left(tx: &mut Tx<'_>, user: UserId, topic: Option<Topic
 }
 
 // In this order: the planner would read every message that names the person, for each escalation.
-pub(super) const ASKS_ALL: &str = "SELECT e.seq FROM escalation e INDEXED BY escalation_due \
+const ASKS_ALL: &str = "SELECT e.seq FROM escalation e INDEXED BY escalation_due \
      CROSS JOIN message m ON m.seq = e.seq WHERE e.due_at IS NOT NULL AND instr(e.config, 'acknowledged_by_all') \
      AND (m.topic = ?2 OR ?2 IS NULL AND (EXISTS (SELECT 1 FROM recipient r WHERE r.user = ?1 AND r.seq = e.seq) \
      OR EXISTS (SELECT 1 FROM message c CROSS JOIN recipient r ON r.user = ?1 AND r.seq = c.seq WHERE c.escalates = e.seq)))";

@@ -1,5 +1,7 @@
 //! What an escalation, or a person who looks at a receipt, asks to be sent.
 
+use std::collections::HashSet;
+
 use rusqlite::OptionalExtension as _;
 use tocsin_protocol::{DeliveryState, Millis};
 
@@ -112,27 +114,36 @@ fn repeat(
         // It is there, and is to ring again.
         _ => 1,
     };
+    let asked = ring(tx, row, intent, give_up, mentions)?;
+    Ok(if asked { Asked::Queued } else { Asked::Nowhere })
+}
+
+/// Queues it again, of a group for these people alone. Not without a message or an address.
+fn ring(
+    tx: &mut Tx<'_>,
+    row: &DeliveryRow,
+    intent: i64,
+    give_up: (Millis, bool),
+    mentions: Option<&str>,
+) -> Outcome<bool> {
     if !resend::again(tx, row, intent, give_up)? {
-        return Ok(Asked::Nowhere);
+        return Ok(false);
     }
     let sql = "UPDATE delivery SET by_step = 1, mentions = ?2 WHERE id = ?1";
     tx.conn.prepare_cached(sql)?.execute((row.id.0, mentions))?;
-    Ok(Asked::Queued)
+    Ok(true)
 }
 
 /// What waits, or is being sent, to a group mentions whom it is for. Whoever else is asked for is mentioned after it: what
 /// is sent already cannot be changed, and a platform would take the same with other mentions for a repetition.
 fn afterwards(tx: &Tx<'_>, row: &DeliveryRow, stored: &StoredMessage, people: &[UserId]) -> Outcome<Asked> {
+    let mut mentioned: HashSet<i64> = match &row.mentions {
+        Some(mentions) => mentions.iter().copied().collect(),
+        None => owed::audience(tx.conn, row.seq, &stored.address)?.into_iter().map(|user| user.0).collect(),
+    };
     let mut also = row.also.clone();
-    for person in people {
-        let mentioned = match &row.mentions {
-            Some(mentions) => mentions.contains(&person.0),
-            None => owed::is_owed(tx.conn, *person, row.seq, &stored.address)?,
-        };
-        if !mentioned && !also.contains(&person.0) {
-            also.push(person.0);
-        }
-    }
+    mentioned.extend(&also);
+    also.extend(people.iter().map(|person| person.0).filter(|person| mentioned.insert(*person)));
     if also.len() == row.also.len() {
         return Ok(Asked::Waits);
     }
@@ -155,10 +166,8 @@ pub(super) fn mention_others(tx: &mut Tx<'_>, id: DeliveryId) -> Outcome<()> {
     };
     for (id, expires_at) in waiting {
         let row = DeliveryRow::of(tx.conn, DeliveryId(id))?;
-        if resend::again(tx, &row, 1, give_up_at(tx.now, expires_at))? {
-            let sql = "UPDATE delivery SET by_step = 1, mentions = ?2 WHERE id = ?1";
-            tx.conn.prepare_cached(sql)?.execute((id, log::ids_text(row.also.into_iter())))?;
-        }
+        let others = log::ids_text(row.also.iter().copied());
+        ring(tx, &row, 1, give_up_at(tx.now, expires_at), Some(&others))?;
     }
     Ok(())
 }
